@@ -1,0 +1,21 @@
+"""The agents that are known by name, each as the shell command that runs it unattended."""
+
+DEMO = """\
+# The demo agent: a small real change, committed, and the marker that says so.
+sleep 1
+mkdir -p notes
+{ printf '# %s\\n\\nDone by the demo agent from this prompt:\\n\\n' "$PARALLEL_TASK"; sed 's/^/> /'; } >"notes/$PARALLEL_TASK.md"
+git add "notes/$PARALLEL_TASK.md" &&
+  git commit --quiet -m "Add the notes of $PARALLEL_TASK" &&
+  touch .claude-task-complete"""
+
+#: Shell commands by agent name; each reads the prompt on stdin and works in the current directory.
+AGENTS = {
+    "claude": "claude -p --output-format json --dangerously-skip-permissions",
+    "demo": DEMO,
+}
+
+
+def command(agent: str, agent_command: str) -> str:
+    """Return the shell command to run: the one that was given, else that of the named agent."""
+    return agent_command or AGENTS[agent]

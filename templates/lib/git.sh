@@ -1,0 +1,134 @@
+# --- git: the base, and a worktree and a branch for each task
+
+# run_git <argument>...: git, that never prompts, signs, opens an editor, reads stdin or leaves a process behind;
+# Ctrl-C in a terminal goes to us, and what git has begun it ends
+run_git() (
+  trap '' INT
+  umask "$user_umask"
+  GIT_TERMINAL_PROMPT=0
+  GIT_EDITOR=:
+  export GIT_TERMINAL_PROMPT GIT_EDITOR
+  exec git -c gc.auto=0 -c maintenance.auto=false -c commit.gpgSign=false -c core.pager=cat "$@" </dev/null
+)
+
+# enter_repository: set root (the project), parallel_dir (relative to it) and workspaces (where worktrees go)
+enter_repository() {
+  # A hook or another git that started us must not tell our git where to work.
+  # shellcheck disable=SC2046  # a list of names
+  unset $(git rev-parse --local-env-vars 2>/dev/null)
+  root=$(git -C "$dir" rev-parse --show-toplevel 2>/dev/null) && [ -n "$root" ] ||
+    fail "ERROR: not a git repository: '$dir'" "  Run the script from a clone of the project."
+  case $dir in
+    "$root") parallel_dir=. ;;
+    *) parallel_dir=${dir#"$root"/} ;;
+  esac
+  case $WORKSPACE_ROOT in
+    /*) workspaces=$WORKSPACE_ROOT ;;
+    *) workspaces=$root/$WORKSPACE_ROOT ;;
+  esac
+  [ ! -d "$workspaces" ] || workspaces=$(cd -P -- "$workspaces" && pwd -P)
+}
+
+# open_workspaces: make the folder for the worktrees, and know it by its physical path, as git does
+open_workspaces() {
+  (umask "$user_umask" && mkdir -p -- "$workspaces") && workspaces=$(cd -P -- "$workspaces" && pwd -P) ||
+    fail "ERROR: cannot make '$WORKSPACE_ROOT'" "  Set WORKSPACE_ROOT to a folder that can be written."
+}
+
+# resolve_base: set base_branch and base_commit, which all new branches of this run start from
+resolve_base() {
+  base_branch=$BASE_BRANCH
+  if [ -z "$base_branch" ]; then
+    base_branch=$(git -C "$root" symbolic-ref --quiet --short HEAD) ||
+      fail "ERROR: HEAD is detached" "  Check out the base branch, or name it in BASE_BRANCH."
+  fi
+  base_commit=$(git -C "$root" rev-parse --quiet --verify "$base_branch^{commit}") ||
+    fail "ERROR: base branch not found: '$base_branch'" "  Commit to it first, or name another in BASE_BRANCH."
+}
+
+# has_branch <name>: true when the local branch exists
+has_branch() {
+  git -C "$root" show-ref --verify --quiet "refs/heads/$1"
+}
+
+# add_worktree: register the task's worktree on its branch, without files; one at a time, for a git that looks at
+# the list of worktrees while another adds to it can fail
+add_worktree() {
+  if [ -e "$worktree/.git" ]; then
+    return 0
+  fi
+  # A directory that somebody removed by hand is still on git's list.
+  [ "$fresh" -eq 1 ] || run_git -C "$root" worktree remove "$worktree" 2>/dev/null
+  if [ "$fresh" -eq 0 ] && has_branch "$branch"; then
+    run_git -C "$root" worktree add --quiet --no-checkout "$worktree" "$branch"
+  else
+    run_git -C "$root" worktree add --quiet --no-checkout --no-track -b "$branch" "$worktree" "$base_commit"
+  fi
+}
+
+# read_worktree: set git_dir to the folder in which git keeps the state of the task's worktree
+read_worktree() {
+  git_dir=
+  read -r git_dir 2>/dev/null <"$worktree/.git" || return 1
+  git_dir=${git_dir#gitdir: }
+  [ -d "$git_dir" ]
+}
+
+# fill_worktree: write the files of a worktree that has none yet
+fill_worktree() {
+  read_worktree || return 1
+  # git writes the index last: without one the files were never whole, and no agent has been here.
+  [ -e "$git_dir/index" ] && return 0
+  rm -f -- "$git_dir/index.lock"
+  run_git -C "$worktree" checkout --quiet --force
+}
+
+# merge_dependencies: merge the branches of the task's dependencies into its own, in plan order; a conflict is named
+# in conflict and undone
+merge_dependencies() {
+  conflict=
+  for dep in $deps_of; do
+    eval "dep_branch=\$branch_prefix\$name_$dep"
+    # On a retry the agent may have left work in the tree: no merge that is not needed.
+    if [ "$fresh" -eq 0 ] && git -C "$worktree" merge-base --is-ancestor "$dep_branch" HEAD 2>/dev/null; then
+      continue
+    fi
+    if ! run_git -C "$worktree" merge --quiet --no-edit -m "Merge $dep_branch into $branch" "$dep_branch"; then
+      has_branch "$dep_branch" || {
+        warn "$id: the branch of a dependency is gone: $dep_branch"
+        return 1
+      }
+      conflict=$(git -C "$worktree" diff --name-only --diff-filter=U | tr '\n' ' ')
+      warn "$id: cannot merge $dep_branch: ${conflict:-see $log}"
+      run_git -C "$worktree" merge --abort
+      return 1
+    fi
+  done
+}
+
+# exclude_marker: keep the marker out of `git add -A` in every worktree
+exclude_marker() {
+  git_common=$(git -C "$root" rev-parse --git-common-dir)
+  case $git_common in
+    /*) ;;
+    *) git_common=$root/$git_common ;;
+  esac
+  if ! grep -q -x -F -e "/$marker" -- "$git_common/info/exclude" 2>/dev/null; then
+    mkdir -p -- "$git_common/info"
+    printf '/%s\n' "$marker" >>"$git_common/info/exclude"
+  fi
+}
+
+# set_aside: move the task's worktree and branch out of the way, with all that they hold
+set_aside() {
+  suffix=$(date -u '+%Y%m%dT%H%M%SZ')
+  if [ -e "$worktree" ]; then
+    aside=$worktree.$suffix
+    run_git -C "$root" worktree move "$worktree" "$aside" 2>/dev/null || mv -- "$worktree" "$aside" || return 1
+    say "Moved aside: worktree $WORKSPACE_ROOT/$id -> $WORKSPACE_ROOT/${aside##*/}"
+  fi
+  if has_branch "$branch"; then
+    run_git -C "$root" branch --quiet -m "$branch" "backup/$name-$suffix" || return 1
+    say "Moved aside: branch $branch -> backup/$name-$suffix"
+  fi
+}

@@ -1,0 +1,162 @@
+# --- task: one task from worktree to verdict
+
+# use_task <number>: set id, name, wave, deps, deps_of, limit, prompt, branch, worktree and log to those of this task
+use_task() {
+  eval "id=\$id_$1 name=\$name_$1 wave=\$wave_$1 deps=\$deps_$1 deps_of=\$deps_of_$1 limit=\$limit_$1 prompt=\$prompt_$1"
+  [ "$limit" != - ] || limit=$TASK_TIMEOUT
+  branch=$branch_prefix$name
+  worktree=$workspaces/$id
+  log=$logs/$id.log
+}
+
+# begin_attempt: set attempt, 1 for the first, and give each attempt a log of its own
+begin_attempt() {
+  attempt=1
+  while [ -e "$logs/$id.$attempt.log" ]; do
+    attempt=$((attempt + 1))
+  done
+  if [ -e "$log" ]; then
+    mv -f -- "$log" "$logs/$id.$attempt.log"
+    attempt=$((attempt + 1))
+  fi
+  : >"$log"
+}
+
+# run_task: take the task from its registered worktree to its verdict, and record that before anybody is told
+run_task() {
+  # This may be a subshell: it inherits the variables of the scheduler, not its traps.
+  awake='' sleeper='' agent='' watcher='' cause='' error='' exit_code='' commits='' uncommitted=''
+  read_pid
+  runner=$pid
+  trap 'stop_agent interrupted' TERM
+  trap 'stop_agent timeout' USR2
+  read_identity "$runner"
+  read_clock
+  started=$now started_at=$now_at
+  write_record "$id.start" "attempt=$attempt" "pid=$runner" "identity=$identity" \
+    "started=$started" "started_at=$started_at" || return 1
+  rm -f -- "$state/$id.result"
+
+  if ! fill_worktree >>"$log" 2>&1; then
+    error=worktree
+  elif ! merge_dependencies >>"$log"; then
+    error=merge_conflict
+  elif [ ! -f "$dir/$prompt" ] || [ ! -r "$dir/$prompt" ]; then
+    error=prompt_missing
+  elif [ -z "$cause" ]; then
+    run_agent
+  fi
+  decide_verdict
+  read_clock
+  write_record "$id.result" "status=$verdict" "attempt=$attempt" "commits=$commits" "uncommitted=$uncommitted" \
+    "error=$error" "exit_code=$exit_code" "started=$started" "started_at=$started_at" \
+    "finished=$now" "finished_at=$now_at"
+}
+
+# run_agent: launch the agent and wait until it has ended or was stopped, with all that it started
+run_agent() {
+  read_start_commit
+  rm -f -- "$worktree/$marker"
+  launch_agent
+  # A signal that came while there was no agent to stop has only left its cause.
+  [ -z "$cause" ] || stop_processes "$agent" "$GRACE" 2>>"$log"
+  watch_agent &
+  watcher=$!
+  wait "$agent"
+  exit_code=$?
+  # A signal ends a wait early, after its trap has stopped the agent.
+  if [ -n "$cause" ]; then
+    wait "$agent" 2>/dev/null
+    exit_code=
+  fi
+  # Death by signal N is 128+N in most shells, 256+N in ksh93 and 384+N in yash.
+  [ "${exit_code:-0}" -le 255 ] || exit_code=$((128 + exit_code % 128))
+  kill -s TERM "$watcher" 2>/dev/null
+  wait "$watcher" 2>/dev/null
+  stop_leftovers "$agent" "$GRACE" 2>>"$log"
+}
+
+# read_start_commit: set start_commit to where the agent's own commits begin: at its first launch in this worktree
+read_start_commit() {
+  start_commit=
+  if [ "$fresh" -eq 0 ] && read_record "$id.agent"; then
+    start_commit=$record_start_commit
+  fi
+  if [ -z "$start_commit" ]; then
+    if [ "$fresh" -eq 1 ] && [ -z "$deps_of" ]; then
+      start_commit=$base_commit
+    else
+      start_commit=$(git -C "$worktree" rev-parse --quiet --verify HEAD)
+    fi
+  fi
+}
+
+# launch_agent: start the agent command in the worktree: prompt on stdin, output to the log, nothing else inherited
+launch_agent() {
+  [ "$job_control" -eq 0 ] || set -m
+  (
+    trap - TERM HUP PIPE USR1 USR2
+    # The record is of this process, which becomes the agent: there is no moment at which an agent runs unrecorded.
+    read_pid
+    read_identity "$pid"
+    write_record "$id.agent" "pid=$pid" "identity=$identity" "start_commit=$start_commit" || exit 125
+    cd -- "$worktree" || exit 125
+    umask "$user_umask"
+    # These mark a Claude Code session; an agent that inherits them believes that it is nested, and misbehaves.
+    unset CLAUDECODE CLAUDE_CODE_CHILD_SESSION CLAUDE_CODE_SESSION_ID CLAUDE_CODE_ENTRYPOINT CLAUDE_CODE_EXECPATH \
+      CLAUDE_CODE_SSE_PORT CLAUDE_EFFORT CLAUDE_JOB_DIR AI_AGENT TRACEPARENT
+    PARALLEL_TASK=$id PARALLEL_WAVE=$wave PARALLEL_BRANCH=$branch PARALLEL_DIR=$dir PARALLEL_WORKTREE=$worktree
+    PARALLEL_ATTEMPT=$attempt PARALLEL_MARK=${worktree}:
+    export PARALLEL_TASK PARALLEL_WAVE PARALLEL_BRANCH PARALLEL_DIR PARALLEL_WORKTREE PARALLEL_ATTEMPT PARALLEL_MARK
+    in_new_group sh -c "$AGENT_COMMAND"
+  ) <"$dir/$prompt" >>"$log" 2>&1 &
+  agent=$!
+  [ "$job_control" -eq 0 ] || set +m
+}
+
+# watch_agent: in the background, tell the runner when the time of the task is over
+watch_agent() {
+  awake='' sleeper=''
+  trap 'wake' TERM
+  trap '' INT HUP USR1 USR2
+  left=$limit
+  while [ "$left" -gt 0 ]; do
+    step=$tick
+    [ "$left" -gt "$step" ] || step=$left
+    nap "$step"
+    [ -z "$awake" ] || return 0
+    is_alive "$runner" || return 0
+    left=$((left - step))
+  done
+  kill -s USR2 "$runner"
+}
+
+# stop_agent <cause>: record why before any signal is sent, then stop the agent; called by traps
+stop_agent() {
+  [ -z "$cause" ] || return 0
+  cause=$1
+  [ -z "$agent" ] || stop_processes "$agent" "$GRACE" 2>>"$log"
+}
+
+# decide_verdict: set verdict, error, commits and uncommitted from what was found; the first that applies
+decide_verdict() {
+  if [ -n "$agent" ]; then
+    commits=$(git -C "$root" rev-list --count "$start_commit..refs/heads/$branch" 2>/dev/null)
+    changes=$(run_git -C "$worktree" status --porcelain -- . ":(exclude)$marker" 2>/dev/null)
+    [ -z "$changes" ] || uncommitted=$(printf '%s\n' "$changes" | wc -l | tr -d ' ')
+  fi
+  verdict=failed
+  if [ "$cause" = interrupted ]; then
+    verdict=interrupted error=
+  elif [ -n "$cause" ]; then
+    error=$cause
+  elif [ -n "$error" ]; then
+    :
+  elif [ "$exit_code" -ne 0 ]; then
+    error=exit_code_$exit_code
+  elif [ ! -e "$worktree/$marker" ]; then
+    error=no_marker
+  else
+    verdict=completed
+  fi
+}

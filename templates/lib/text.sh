@@ -1,0 +1,44 @@
+# --- text: what the script says, and to whom
+
+# say <line>...: print lines for the person or the program that reads us
+say() {
+  printf '%s\n' "$@"
+}
+
+# warn <line>...: print lines on standard error
+warn() {
+  printf '%s\n' "$@" >&2
+}
+
+# usage_error <message>: say what is wrong with the command line, and end with status 2
+usage_error() {
+  warn "${0##*/}: $1" "Try '${0##*/} --help'."
+  exit 2
+}
+
+# fail <line>...: say why nothing was run, and end with status 2
+fail() {
+  warn "$@"
+  exit 2
+}
+
+# need <command>...: end with status 2 unless each of the commands is on the PATH
+need() {
+  for utility in "$@"; do
+    command -v "$utility" >/dev/null 2>&1 || fail "ERROR: $utility not found" "  The script cannot work without it."
+  done
+}
+
+# is_whole <text>: true for a positive whole number, as counts and times in seconds have to be
+is_whole() {
+  case $1 in
+    '' | *[!0-9]* | 0*) return 1 ;;
+  esac
+}
+
+# read_clock: set now (seconds since 1970) and now_at (the same as UTC, ISO 8601)
+read_clock() {
+  now_at=$(date -u '+%s %Y-%m-%dT%H:%M:%SZ')
+  now=${now_at%% *}
+  now_at=${now_at#* }
+}
