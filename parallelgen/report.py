@@ -1,0 +1,201 @@
+from collections.abc import Iterable
+
+from parallelgen.plan import Plan
+from parallelgen.progress import RunState, TaskState
+from parallelgen.state import Recorded
+
+_RUN_FACTS = (("Base Branch", "base_branch"), ("Started", "started_at"), ("Finished", "finished_at"))
+_TITLES = {
+    "completed": "Parallel Execution Complete",
+    "interrupted": "Parallel Execution Interrupted",
+}
+
+
+def commits(number: int) -> str:
+    """Say how many commits in words."""
+    return f"{number} commit" if number == 1 else f"{number} commits"
+
+
+def task_text(task: TaskState) -> str:
+    """Say in capitals what became of a task, with the detail that belongs to it."""
+    if task.status == "running":
+        return "RUNNING..."
+    word = task.status.upper()
+    details = []
+    if task.error:
+        details.append(task.error)
+    if task.by:
+        details.append(f"by {task.by}")
+    if task.commits is not None and (task.status == "completed" or task.commits):
+        details.append(commits(task.commits))
+    if task.uncommitted:
+        details.append(f"{task.uncommitted} uncommitted")
+    return f"{word} ({', '.join(details)})" if details else word
+
+
+def wave_progress(state: RunState, wave: int) -> str:
+    """Write the block that tells a pipe how a wave is getting on."""
+    tasks = state.of_wave(wave)
+    lines = [f"Wave {wave} Progress:", *(f"  {task.name}: {task_text(task)}" for task in tasks), ""]
+    return "\n".join([*lines, f"Overall: {count(tasks)} tasks complete in Wave {wave}", ""])
+
+
+def final_report(state: RunState, directory: str, typed: str) -> str:
+    """Write the report of a run that has ended.
+
+    `directory` is quoted for a shell at the project root, `typed` for one where the user is.
+    """
+    tasks = tuple(state.tasks.values())
+    lines = [f"=== {_TITLES.get(state.status, 'Parallel Execution Failed')} ===", ""]
+    for number in state.waves:
+        of_wave = state.of_wave(number)
+        lines.append(f"Wave {number}: {count(of_wave)} tasks completed")
+    lines += [f"Total: {count(tasks)} tasks completed", ""]
+    created = [task for task in tasks if task.status == "completed" or task.commits]
+    if created:
+        lines.append("Branches created:")
+        lines += [f"  - {task.branch} ({commits(task.commits or 0)})" for task in created] + [""]
+    left = [task for task in tasks if task.uncommitted]
+    if left:
+        lines.append("Uncommitted work left in worktrees:")
+        lines += [f"  - {task.name} ({task.uncommitted} files)" for task in left] + [""]
+    missing = [task for task in tasks if task.status != "completed"]
+    if missing:
+        lines.append("Not completed:")
+        lines += [f"  - {task.name}: {task_text(task)}{_log(task, directory)}" for task in missing] + [""]
+    if state.status == "completed":
+        lines.append(f"Next step: /parallel-integrate --parallel-dir {directory}")
+    else:
+        lines.append(f"Next step: parallel-run {typed} --retry-failed")
+    return "\n".join(lines)
+
+
+def count(tasks: Iterable[TaskState]) -> str:
+    """Say how many tasks are completed of those that are not skipped."""
+    meant = [task for task in tasks if task.status != "skipped"]
+    return f"{sum(task.status == 'completed' for task in meant)}/{len(meant)}"
+
+
+def _log(task: TaskState, directory: str) -> str:
+    if task.status in ("pending", "blocked", "skipped"):
+        return ""
+    return f"\n    log: {directory}/logs/{task.id}.log"
+
+
+def plan_text(plan: Plan, directory: str, base: str, tree_size: int | None, wave: int | None = None) -> str:
+    """Write the execution plan in the layout of the specification.
+
+    `tree_size` is the size of a checkout of the base in bytes, None when it could not be found out.
+    """
+    waves = [item for item in plan.waves if wave is None or item.number == wave]
+    tasks = [task for item in waves for task in item.tasks]
+    width = max((len(task.name) for task in tasks), default=0) + 2
+    root = plan.settings.workspace_root.rstrip("/") or "/"
+    lines = [
+        "=== Parallel Execution Plan ===",
+        "",
+        f"Parallel Dir: {directory}",
+        f"Tech Spec: {plan.tech_spec or '-'}",
+        f"Base Branch: {base or '-'}",
+        f"Max Concurrent: {plan.settings.max_concurrent}",
+        "",
+    ]
+    for item in waves:
+        count = len(item.tasks)
+        lines.append(
+            f"Wave {item.number} ({count} tasks, parallel):"
+            if count != 1
+            else f"Wave {item.number} (1 task):"
+        )
+        for task in item.tasks:
+            skipped = " [skipped]" if task.id in plan.settings.skip else ""
+            lines.append(f"  - {task.name:<{width}} -> {root}/{task.id} ({task.branch}){skipped}")
+        lines.append("")
+    worktrees = sum(task.id not in plan.settings.skip for task in tasks)
+    return "\n".join([*lines, f"Total Tasks: {len(tasks)}", space_text(worktrees, tree_size), ""])
+
+
+def space_text(worktrees: int, tree_size: int | None) -> str:
+    """Say how much room the worktrees will need."""
+    noun = "worktree" if worktrees == 1 else "worktrees"
+    if tree_size is None:
+        return f"Estimated Worktree Space: unknown ({worktrees} {noun})"
+    unit, each = _unit(tree_size)
+    total = size_text(each * unit * worktrees)
+    return f"Estimated Worktree Space: ~{total} ({worktrees} {noun} x ~{size_text(each * unit)})"
+
+
+def _unit(size: int) -> tuple[int, int]:
+    """Round a size up to a whole number of the largest unit that leaves at least one; KB is the smallest."""
+    unit = next((unit for unit in (1 << 30, 1 << 20) if size >= unit), 1 << 10)
+    return unit, max(1, -(-size // unit))
+
+
+def size_text(size: int) -> str:
+    """Write a number of bytes in KB, MB or GB, with a decimal only where a small number needs one."""
+    for unit, name in ((1 << 30, "GB"), (1 << 20, "MB")):
+        if size >= unit:
+            number = size / unit
+            return f"{number:.0f}{name}" if number >= 10 or number == int(number) else f"{number:.1f}{name}"
+    return f"{-(-size // 1024)}KB"
+
+
+def generated_text(directory: str, shell_directory: str) -> str:
+    """Write what `--generate-only` ends with; the second name is quoted for a shell at the project root."""
+    return f"""=== Scripts Generated ===
+
+Created:
+  - {directory}/scripts/run-parallel.sh (orchestrator)
+  - {directory}/scripts/monitor-live.sh (live dashboard)
+  - {directory}/logs/ (for agent output)
+
+To execute manually:
+  1. Open a new terminal
+  2. cd to project root
+  3. Run: ./{shell_directory}/scripts/run-parallel.sh
+
+To monitor (in another terminal):
+  ./{shell_directory}/scripts/monitor-live.sh
+
+Override concurrency:
+  MAX_CONCURRENT=5 ./{shell_directory}/scripts/run-parallel.sh
+
+After completion:
+  /parallel-integrate --parallel-dir {shell_directory}
+"""
+
+
+def status_text(recorded: Recorded, directory: str, now: float) -> str:
+    """Write what `status` prints: the run, then each wave with its tasks."""
+    if not recorded.has_started:
+        return f"No run of {directory} has started."
+    state, run = recorded.state, recorded.run
+    detail = ""
+    if state.status == "lost":
+        detail = f" (process {run.get('pid', '?')} is gone; use '--retry-failed' to continue)"
+    elif recorded.is_alive:
+        detail = f" (process {recorded.owner['pid']})"
+    lines = [f"Parallel Dir: {directory}", f"Run: {state.status.upper()}{detail}"]
+    lines += [f"{label}: {run[key]}" for label, key in _RUN_FACTS if key in run]
+    for number, status in state.waves.items():
+        lines += ["", f"Wave {number}: {status} ({count(state.of_wave(number))} tasks completed)"]
+        for task in state.of_wave(number):
+            attempt = f" attempt {task.attempt}" if task.attempt > 1 else ""
+            lines.append(f"  {task.name}: {task_text(task)}{_elapsed(task, now)}{attempt}")
+    return "\n".join([*lines, "", f"Total: {count(state.tasks.values())} tasks completed"])
+
+
+def _elapsed(task: TaskState, now: float) -> str:
+    if task.started is None:
+        return ""
+    end = task.finished if task.finished is not None else now
+    return f" {duration(end - task.started)}" if task.finished is not None or task.status == "running" else ""
+
+
+def duration(seconds: float) -> str:
+    """Write a time span in the two largest units that it needs."""
+    minutes, second = divmod(max(0, int(seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h {minute:02}m"
+    return f"{minute}m {second:02}s" if minute else f"{second}s"
