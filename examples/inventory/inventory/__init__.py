@@ -1,0 +1,1 @@
+"""Keep products in stock and take orders for them."""

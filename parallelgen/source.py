@@ -1,0 +1,211 @@
+"""Read a parallel directory: the only module that does."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from posixpath import normpath
+
+from parallelgen import frontmatter, jsontext
+from parallelgen.errors import ParallelgenError
+from parallelgen.names import path_fault
+from parallelgen.problem import Problem, natural, printable
+
+MANIFEST = "manifest.json"
+LARGEST = 16 * 1024 * 1024
+NOT_FOUND = "not found"
+OUTSIDE = "the path leaves the parallel directory through a symbolic link"
+
+
+class InvalidDirectory(ParallelgenError):  # noqa: N818
+    """Report a directory that lacks manifest.json, prompts/ or tasks/, named in that order in `missing`."""
+
+    def __init__(self, directory: Path, missing: tuple[str, ...]) -> None:
+        super().__init__(f"Invalid parallel directory '{directory}'\nMissing: {' | '.join(missing)}")
+        self.directory = directory
+        self.missing = missing
+
+
+@dataclass(frozen=True)
+class TaskFile:
+    """Hold one task file: path relative to the parallel directory, frontmatter (None if bad), Markdown."""
+
+    path: str
+    meta: Mapping[str, object] | None
+    body: str
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def stem(self) -> str:
+        """Name the task by its file."""
+        return PurePosixPath(self.path).stem
+
+
+@dataclass(frozen=True)
+class Source:
+    """Hold what a parallel directory says, as it was found.
+
+    `manifest_text` is the manifest to the byte (encode it as UTF-8). `task_files` are the files of tasks/ and
+    those that the manifest lists; `prompts` likewise, with what is wrong with each ("" when nothing is). The
+    keys of both are normalized paths relative to the directory. `problems` are those of the manifest and the
+    directory; those of a task file are with it, because a file that is no task's does not matter.
+    """
+
+    directory: Path
+    title: str
+    manifest: Mapping[str, object] | None
+    manifest_text: str
+    task_files: Mapping[str, TaskFile]
+    prompts: Mapping[str, str]
+    problems: tuple[Problem, ...] = ()
+
+
+class _UnreadableError(Exception):
+    pass
+
+
+def read(directory: Path) -> Source:
+    """Read a parallel directory; raise InvalidDirectory when a part is missing, never for bad content."""
+    missing = [f"{name}/" for name in ("prompts", "tasks") if not os.path.isdir(directory / name)]  # noqa: PTH112
+    if not os.path.lexists(directory / MANIFEST):
+        missing.insert(0, MANIFEST)
+    if missing:
+        raise InvalidDirectory(directory, tuple(missing))
+    folder = _Folder(directory)
+    problems: list[Problem] = []
+    text, manifest = "", None
+    try:
+        text = folder.text(MANIFEST)
+    except _UnreadableError as fault:
+        problems.append(Problem(MANIFEST, "", str(fault)))
+    else:
+        value, found = jsontext.parse(text, MANIFEST)
+        problems += found
+        if isinstance(value, dict):
+            manifest = value
+        elif not found:
+            kind = "an array" if isinstance(value, list) else "a single value"
+            problems.append(Problem(MANIFEST, "", f"expected a JSON object, found {kind}"))
+    paths = [path for path in folder.names("tasks", problems) if path.endswith(".md")]
+    paths += [normpath(path) for _, path in listed_files(manifest or {}) if not path_fault(path)]
+    tasks = {path: folder.task(path) for path in dict.fromkeys(paths)}
+    prompts = [path for path in folder.names("prompts", problems) if path.endswith((".txt", ".md"))]
+    prompts += [
+        normpath(path) for path in _prompt_files(manifest or {}, tasks.values()) if not path_fault(path)
+    ]
+    faults = {path: folder.prompt_fault(path) for path in dict.fromkeys(prompts)}
+    return Source(
+        directory, directory.absolute().resolve().name, manifest, text, tasks, faults, tuple(problems)
+    )
+
+
+def listed_files(manifest: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Yield place and path of each string in the manifest's `tasks.files`."""
+    tasks = manifest.get("tasks")
+    files = tasks.get("files") if isinstance(tasks, dict) else None
+    for index, path in enumerate(files if isinstance(files, list) else ()):
+        if isinstance(path, str):
+            yield f"tasks.files[{index}]", path
+
+
+def listed_tasks(manifest: Mapping[str, object]) -> Iterator[tuple[str, object, Mapping[str, object]]]:
+    """Yield place, wave number and members of each task in the manifest's `waves`; a bare string is an id."""
+    waves = manifest.get("waves")
+    for w, wave in enumerate(waves if isinstance(waves, list) else ()):
+        tasks = wave.get("tasks") if isinstance(wave, dict) else None
+        for t, task in enumerate(tasks if isinstance(tasks, list) else ()):
+            if isinstance(task, (str, dict)):
+                members = {"id": task} if isinstance(task, str) else task
+                yield f"waves[{w}].tasks[{t}]", wave.get("number"), members
+
+
+def _prompt_files(manifest: Mapping[str, object], files: Iterable[TaskFile]) -> Iterator[str]:
+    holders = [members for _, _, members in listed_tasks(manifest)] + [file.meta or {} for file in files]
+    for holder in holders:
+        path = holder.get("prompt_file")
+        if isinstance(path, str):
+            yield path
+
+
+class _Folder:
+    """Reach files under one directory, and only there."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._real = os.path.realpath(root)
+        self._inside: dict[Path, bool] = {}
+
+    def names(self, name: str, problems: list[Problem]) -> list[str]:
+        """List a sub-folder in natural order, as paths relative to the directory."""
+        try:
+            self._confine(self._root / name / "any")
+            found = [entry.name for entry in os.scandir(self._root / name)]
+        except (_UnreadableError, OSError) as fault:
+            problems.append(Problem(f"{name}/", "", _words(fault)))
+            return []
+        return [f"{name}/{entry}" for entry in sorted(found, key=natural)]
+
+    def text(self, path: str) -> str:
+        data = self.data(path)
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            byte = data[error.start]
+            raise _UnreadableError(
+                f"not UTF-8: byte 0x{byte:02x} at offset {error.start}, line {line}"
+            ) from None
+
+    def task(self, path: str) -> TaskFile:
+        shown = printable(path)
+        try:
+            meta, body, problems = frontmatter.parse(self.text(path), shown)
+        except _UnreadableError as fault:
+            return TaskFile(path, None, "", (Problem(shown, "", str(fault)),))
+        return TaskFile(path, meta, body, problems)
+
+    def prompt_fault(self, path: str) -> str:
+        try:
+            return "" if self.data(path).strip() else "the prompt is empty: expected the task's instructions"
+        except _UnreadableError as fault:
+            return str(fault)
+
+    def data(self, path: str) -> bytes:
+        """Return a regular file's bytes; a FIFO is not waited for, and no more than LARGEST is read."""
+        try:
+            self._confine(self._root / path)
+            descriptor = os.open(self._root / path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                mode = os.fstat(descriptor).st_mode
+                if not stat.S_ISREG(mode):
+                    kind = "a directory" if stat.S_ISDIR(mode) else "a pipe or a device"
+                    raise _UnreadableError(f"expected a file, found {kind}")
+                with open(descriptor, "rb", closefd=False) as file:
+                    data = file.read(LARGEST + 1)
+            finally:
+                os.close(descriptor)
+        except (OSError, ValueError) as fault:
+            if isinstance(fault, FileNotFoundError) and (self._root / path).is_symlink():
+                raise _UnreadableError("expected a file, found a dangling symbolic link") from None
+            raise _UnreadableError(_words(fault)) from None
+        if len(data) > LARGEST:
+            raise _UnreadableError(f"expected at most {LARGEST // 1024 // 1024} MiB")
+        return data
+
+    def _confine(self, path: Path) -> None:
+        if path.parent not in self._inside:
+            self._inside[path.parent] = self._is_inside(path.parent)
+        if not self._inside[path.parent] or (path.is_symlink() and not self._is_inside(path)):
+            raise _UnreadableError(OUTSIDE)
+
+    def _is_inside(self, path: Path) -> bool:
+        return os.path.commonpath((self._real, os.path.realpath(path))) == self._real
+
+
+def _words(fault: Exception) -> str:
+    if isinstance(fault, FileNotFoundError):
+        return NOT_FOUND
+    if isinstance(fault, OSError) and fault.strerror:
+        return f"cannot be read: {fault.strerror[:1].lower()}{fault.strerror[1:]}"
+    return str(fault)
