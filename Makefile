@@ -1,0 +1,56 @@
+# Every target sets up what it needs inside the checkout: .venv for Python, node_modules for bats.
+
+PYTHON = python3
+BIN = .venv/bin
+NEEDS = import sys; sys.exit(None if sys.version_info >= (3, 10) else "Python 3.10 or newer is needed")
+# Each file of the library is a part of one script: its neighbours set and use its variables.
+WHOLE_SCRIPT_RULES = SC2034,SC2153,SC2154
+SHFMT = $(BIN)/shfmt -ln posix -i 2 -ci
+
+.PHONY: demo test lint fmt bench setup clean
+
+demo: .venv/.run-stamp
+	$(BIN)/parallelgen demo
+
+test: setup
+	$(BIN)/python -m pytest
+	node_modules/.bin/bats bats
+
+lint: .venv/.dev-stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/shellcheck -s sh -e $(WHOLE_SCRIPT_RULES) templates/lib/*.sh
+	$(SHFMT) -d templates/lib/*.sh
+	rm -rf build/scripts
+	$(BIN)/python tests/render_examples.py build/scripts
+	$(BIN)/shellcheck -s sh build/scripts/*/*.sh
+	$(SHFMT) -d build/scripts/*/*.sh
+
+fmt: .venv/.dev-stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(SHFMT) -w templates/lib/*.sh
+
+bench: .venv/.run-stamp
+	$(BIN)/python benchmarks/twelve_tasks.py
+
+setup: .venv/.dev-stamp node_modules/.stamp
+
+.venv/.run-stamp: pyproject.toml
+	$(PYTHON) -c '$(NEEDS)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/.dev-stamp: .venv/.run-stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+node_modules/.stamp: package.json
+	npm install --no-package-lock --no-audit --no-fund --loglevel=error
+	touch $@
+
+clean:
+	rm -rf .venv node_modules build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
