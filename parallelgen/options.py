@@ -97,8 +97,9 @@ def _duration(text: str) -> int:
 
 
 def _line(text: str) -> str:
-    if not text.strip() or re.search("[\0\r\n]", text):
-        raise ValueError("expected a line of text")
+    """Accept what fits in the header of a script, from which `check` reads it back."""
+    if not text.strip() or not text.isprintable():
+        raise ValueError("expected one line of text without control characters")
     return text
 
 

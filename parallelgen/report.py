@@ -95,7 +95,7 @@ def plan_text(plan: Plan, directory: str, base: str, tree_size: int | None, wave
         "=== Parallel Execution Plan ===",
         "",
         f"Parallel Dir: {directory}",
-        f"Tech Spec: {plan.tech_spec or '-'}",
+        f"Tech Spec: {plan.tech_spec or plan.title}",
         f"Base Branch: {base or '-'}",
         f"Max Concurrent: {plan.settings.max_concurrent}",
         "",
