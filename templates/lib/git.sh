@@ -31,8 +31,9 @@ enter_repository() {
 
 # open_workspaces: make the folder for the worktrees, and know it by its physical path, as git does
 open_workspaces() {
-  (umask "$user_umask" && mkdir -p -- "$workspaces") && workspaces=$(cd -P -- "$workspaces" && pwd -P) ||
+  (umask "$user_umask" && mkdir -p -- "$workspaces") ||
     fail "ERROR: cannot make '$WORKSPACE_ROOT'" "  Set WORKSPACE_ROOT to a folder that can be written."
+  workspaces=$(cd -P -- "$workspaces" && pwd -P)
 }
 
 # resolve_base: set base_branch and base_commit, which all new branches of this run start from
@@ -58,8 +59,8 @@ add_worktree() {
     return 0
   fi
   # A directory that somebody removed by hand is still on git's list.
-  [ "$fresh" -eq 1 ] || run_git -C "$root" worktree remove "$worktree" 2>/dev/null
-  if [ "$fresh" -eq 0 ] && has_branch "$branch"; then
+  [ "$retry" -eq 0 ] || run_git -C "$root" worktree remove "$worktree" 2>/dev/null
+  if [ "$retry" -eq 1 ] && has_branch "$branch"; then
     run_git -C "$root" worktree add --quiet --no-checkout "$worktree" "$branch"
   else
     run_git -C "$root" worktree add --quiet --no-checkout --no-track -b "$branch" "$worktree" "$base_commit"
@@ -90,7 +91,7 @@ merge_dependencies() {
   for dep in $deps_of; do
     eval "dep_branch=\$branch_prefix\$name_$dep"
     # On a retry the agent may have left work in the tree: no merge that is not needed.
-    if [ "$fresh" -eq 0 ] && git -C "$worktree" merge-base --is-ancestor "$dep_branch" HEAD 2>/dev/null; then
+    if [ "$kept" -eq 1 ] && git -C "$worktree" merge-base --is-ancestor "$dep_branch" HEAD 2>/dev/null; then
       continue
     fi
     if ! run_git -C "$worktree" merge --quiet --no-edit -m "Merge $dep_branch into $branch" "$dep_branch"; then

@@ -21,67 +21,57 @@ choose_group_tool() {
   fi
 }
 
-# run_all: the main job
-run_all() {
+# prepare: check everything, take what this run needs, and clear its way
+prepare() {
   select_tasks
-  fresh=$((1 - retry))
-  [ "$retry" -eq 0 ] || load_outcomes
+  [ "$retry" -eq 0 ] || resume_tasks
   preflight
   open_state
-  take_lock
-  trap 'drop_lock' EXIT
-  open_workspaces
+  [ "$mode" = task ] || take_lock
   [ -z "$only_wave" ] || check_dependencies
   [ "$retry" -eq 0 ] || show_retries
-  clear_the_way
-  exclude_marker
-  link_tasks
-  run_plan
-}
-
-# clear_the_way: with --force move aside what is there; and when tasks start afresh, forget their old records
-clear_the_way() {
-  [ "$retry" -eq 0 ] || return 0
-  for number in $in_way; do
-    use_task "$number"
-    set_aside || fail "ERROR: cannot move $worktree aside"
-  done
-  for this_wave in $waves; do
-    selected_in "$this_wave"
-    for number in $selected; do
-      eval "id=\$id_$number"
-      [ ! -e "$state/$id.start" ] && [ ! -e "$state/$id.result" ] ||
-        rm -f -- "$state/$id.start" "$state/$id.agent" "$state/$id.result"
-    done
-  done
-}
-
-# run_one: run one task here and now, for a person or for another scheduler; exit 0 when it completed
-run_one() {
-  select_tasks
-  fresh=$((1 - retry))
-  preflight
-  open_state
-  number_of "$only_task"
-  read_outcome "$id"
-  [ "$outcome" != running ] || fail "ERROR: $id is running: process $record_pid, since $record_started_at"
   open_workspaces
   exclude_marker
-  clear_the_way
+  [ "$retry" -eq 1 ] || start_afresh
   link_tasks
+}
+
+# start_afresh: move aside what is in the way, with --force, and forget the records of an earlier run
+start_afresh() {
+  for number in $in_way; do
+    use_task "$number"
+    set_aside || fail "ERROR: cannot move $WORKSPACE_ROOT/$id aside"
+  done
+  for number in $tasks; do
+    eval "outcome=\$outcome_$number id=\$id_$number"
+    if [ -n "$outcome" ] && { [ -e "$state/$id.start" ] || [ -e "$state/$id.result" ]; }; then
+      rm -f -- "$state/$id.start" "$state/$id.agent" "$state/$id.result"
+    fi
+  done
+}
+
+# run_one: run one task here and now, for a person or for another scheduler
+run_one() {
+  number_of "$only_task"
   use_task "$number"
-  eval "blocker=\$blocked_by_$number"
-  [ -z "$blocker" ] || fail "ERROR: $id depends on $blocker, which has no branch yet"
-  read_clock
-  begin_attempt
-  progress "wave=$wave task=$id status=started"
-  add_worktree >>"$log" 2>&1 || fail "ERROR: cannot create worktree $WORKSPACE_ROOT/$id" "  $(tail -n 1 -- "$log")"
+  eval "outcome=\$outcome_$number blocker=\$blocked_by_$number"
+  [ "$outcome" = selected ] || fail "ERROR: $id is $outcome"
+  [ -z "$blocker" ] || fail "ERROR: $id depends on $blocker, which has no branch"
   stopping='' run_outcome=completed
   trap 'stopping=INT; stop_agent interrupted' INT
   trap 'stopping=HUP; stop_agent interrupted' HUP
-  run_task
-  end_task "$number"
-  end_run
+  trap 'stopping=TERM; stop_agent interrupted' TERM
+  announce_wave
+  begin_attempt
+  if add_worktree >>"$log" 2>&1; then
+    run_task
+  else
+    fail_worktree
+  fi
+  read_record "$id.result"
+  report_task
+  [ "$record_status" = completed ] || run_outcome=failed
+  exit_with_outcome
 }
 
 main() {
@@ -101,21 +91,21 @@ main() {
   own_identity=$identity
   enter_repository
   choose_group_tool
+  [ "$mode" = status ] || resolve_base
   case $mode in
     status) show_status ;;
-    *)
-      resolve_base
-      case $mode in
-        dry_run)
-          select_tasks
-          preflight
-          show_plan
-          show_space
-          say "" "Dry run complete. No files modified."
-          ;;
-        task) run_one ;;
-        run) run_all ;;
-      esac
+    dry_run)
+      select_tasks
+      preflight
+      show_plan
+      ;;
+    task)
+      prepare
+      run_one
+      ;;
+    run)
+      prepare
+      run_plan
       ;;
   esac
 }

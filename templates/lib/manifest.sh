@@ -1,99 +1,89 @@
 # --- manifest: the `execution` member of manifest.json, written by the orchestrator alone
 
-# print_execution: print what write_manifest turns into JSON, a fact a line
-print_execution() {
-  printf 'run status %s\n' "$run_outcome"
-  printf 'run workspace_root %s\n' "$WORKSPACE_ROOT"
-  printf 'run max_concurrent %s\n' "$MAX_CONCURRENT"
-  printf 'run base_branch %s\n' "$base_branch"
-  printf 'run base_commit %s\n' "$base_commit"
-  printf 'run started_at %s\n' "$run_started_at"
-  printf 'run finished_at %s\n' "$run_finished_at"
-  number=1
-  while [ "$number" -le "$task_count" ]; do
-    eval "printf 'task %s %s %s\n' \"\$wave_$number\" \"\$id_$number\" \"\$facts_$number\""
-    number=$((number + 1))
+# print_run: print what only the orchestrator knows of the run, a fact a line, then the wave and id of each task
+print_run() {
+  printf '%s\n' "status $run_outcome" "workspace_root $WORKSPACE_ROOT" "max_concurrent $MAX_CONCURRENT" \
+    "base_branch $base_branch" "base_commit $base_commit" "started_at $run_started_at" "finished_at $run_finished_at"
+  for number in $tasks; do
+    eval "printf 'task %s %s\n' \"\$wave_$number\" \"\$id_$number\""
   done
 }
 
-# keep_facts <number> <outcome>: remember what the task's record says, for the manifest
-keep_facts() {
-  kept="status=$2"
-  for fact in "attempts=$record_attempt" "commits=$record_commits" "error=$record_error" "by=$record_by" \
-    "exit_code=$record_exit_code" "started_at=$record_started_at" "finished_at=$record_finished_at"; do
-    case $fact in
-      *=) ;;
-      *) kept="$kept $fact" ;;
-    esac
-  done
-  eval "facts_$1=\$kept"
-}
-
-# write_manifest: replace the `execution` member of manifest.json, and not one other byte
+# write_manifest: replace the `execution` member of manifest.json by what the records say, and not one other byte
 write_manifest() {
-  manifest_written=$now
-  manifest_stale=0
-  # awk ends every line that it prints; a file whose last line has no end keeps it so.
-  open_end=0
-  [ -z "$(tail -c 1 -- "$manifest")" ] || open_end=1
+  manifest_written=$now manifest_stale=0
+  # awk ends every line that it prints; a last line without an end keeps none.
+  open_end=$(tail -c 1 -- "$manifest")
   if cp -p -- "$manifest" "$manifest.new" &&
-    print_execution | LC_ALL=C awk -v open_end="$open_end" '
+    print_run | LC_ALL=C state=$state open_end=$open_end awk '
       function quoted(text) {
         gsub(/\\/, "\\\\", text)
         gsub(/"/, "\\\"", text)
         return "\"" text "\""
       }
-      function member(name, text) { return "    " quoted(name) ": " text }
-      function rest_of(line) { sub(/^[^ ]+ [^ ]+ /, "", line); return line }
-      function wave_status(w) {
-        if (count[w, "running"]) return "running"
-        if (count[w, "interrupted"]) return "interrupted"
-        if (count[w, "failed"] + count[w, "lost"] + count[w, "blocked"]) return "failed"
-        if (count[w, "completed"] + count[w, "skipped"] == total[w]) return "completed"
-        return count[w, "completed"] ? "running" : "pending"
-      }
-      function print_block(   i, text) {
-        print "{"
-        print member("status", quoted(run["status"])) ","
-        print member("script_path", quoted("scripts/run-parallel.sh")) ","
-        print member("workspace_root", quoted(run["workspace_root"])) ","
-        print member("options", "{\"max_concurrent\": " run["max_concurrent"] "}") ","
-        print "    \"waves\": ["
-        for (i = 1; i <= waves; i++) {
-          print "      {\"wave\": " wave[i] ", \"status\": " quoted(wave_status(wave[i])) ","
-          print "       \"tasks\": [" members[wave[i]] "]}" (i < waves ? "," : "")
-        }
-        print "    ],"
-        print member("failed_tasks", "[" failed "]") ","
-        print member("skipped_tasks", "[" skipped "]") ","
-        print member("base_branch", quoted(run["base_branch"])) ","
-        print member("base_commit", quoted(run["base_commit"])) ","
-        print member("started_at", quoted(run["started_at"])) ","
-        if (run["finished_at"] != "") print member("finished_at", quoted(run["finished_at"])) ","
-        print "    \"tasks\": {"
-        for (i = 1; i <= tasks; i++) print "      " quoted(id[i]) ": {" facts[i] "}" (i < tasks ? "," : "")
-        print "    }"
-        printf "  }"
-      }
       function comma(list) { return list == "" ? "" : ", " }
-      FNR == NR && $1 == "run" { run[$2] = rest_of($0); next }
-      FNR == NR {
-        if (!($2 in total)) wave[++waves] = $2
-        total[$2]++
-        id[++tasks] = $3
-        members[$2] = members[$2] comma(members[$2]) quoted($3)
-        error = ""
-        for (i = 4; i <= NF; i++) {
-          key = value = $i
+      # read_task <id>: the members of the task as JSON; sets status and error
+      function read_task(id,   file, line, key, value, fact) {
+        status = "pending"; error = ""; delete fact
+        if ((getline line < (file = ENVIRON["state"] "/" id ".result")) <= 0) {
+          close(file)
+          if ((getline line < (file = ENVIRON["state"] "/" id ".start")) > 0) status = "running"
+        }
+        if (line != "") do {
+          key = value = line
           sub(/=.*/, "", key)
           sub(/^[^=]*=/, "", value)
-          if (key == "status") count[$2, status = value]++
-          if (key == "error") error = value
-          if (key !~ /^(attempts|commits|exit_code)$/) value = quoted(value)
-          facts[tasks] = facts[tasks] comma(facts[tasks]) quoted(key) ": " value
+          fact[key] = value
+        } while ((getline line < file) > 0)
+        close(file)
+        if ("status" in fact) status = fact["status"]
+        error = fact["error"]
+        line = "\"status\": " quoted(status)
+        for (key = 1; key <= facts; key++) {
+          value = fact[name[key]]
+          if (value != "") line = line ", " quoted(key == 1 ? "attempts" : name[key]) ": " (key <= 3 ? value : quoted(value))
         }
-        if (status == "lost") error = "lost"
-        if (status == "failed" || status == "lost" || status == "interrupted")
+        return line
+      }
+      function wave_status(w) {
+        if (seen[w, "running"]) return "running"
+        if (seen[w, "interrupted"]) return "interrupted"
+        if (seen[w, "failed"] + seen[w, "blocked"]) return "failed"
+        if (seen[w, "completed"] + seen[w, "skipped"] == size[w]) return "completed"
+        return seen[w, "completed"] ? "running" : "pending"
+      }
+      function member(key, text) { printf "    %s: %s", quoted(key), text }
+      function print_execution(   i) {
+        print "{"
+        member("status", quoted(run["status"])); print ","
+        member("script_path", quoted("scripts/run-parallel.sh")); print ","
+        member("workspace_root", quoted(run["workspace_root"])); print ","
+        member("options", "{\"max_concurrent\": " run["max_concurrent"] "}"); print ","
+        member("waves", "[\n")
+        for (i = 1; i <= waves; i++)
+          print "      {\"wave\": " wave[i] ", \"status\": " quoted(wave_status(wave[i])) ", \"tasks\": [" \
+            members[wave[i]] "]}" (i < waves ? "," : "")
+        print "    ],"
+        member("failed_tasks", "[" failed "]"); print ","
+        member("skipped_tasks", "[" skipped "]"); print ","
+        for (i = 1; i <= times; i++) if (run[time[i]] != "") { member(time[i], quoted(run[time[i]])); print "," }
+        member("tasks", "{\n")
+        for (i = 1; i <= tasks; i++) print "      " quoted(id[i]) ": {" told[i] "}" (i < tasks ? "," : "")
+        printf "    }\n  }"
+      }
+      BEGIN {
+        facts = split("attempt commits exit_code error by started_at finished_at", name)
+        times = split("base_branch base_commit started_at finished_at", time)
+      }
+      FNR == NR && $1 != "task" { key = $1; sub(/^[^ ]* /, ""); run[key] = $0; next }
+      FNR == NR {
+        if (!($2 in size)) wave[++waves] = $2
+        size[$2]++
+        members[$2] = members[$2] comma(members[$2]) quoted($3)
+        id[++tasks] = $3
+        told[tasks] = read_task($3)
+        seen[$2, status]++
+        if (status == "failed" || status == "interrupted")
           failed = failed comma(failed) "{\"id\": " quoted($3) ", \"error\": " quoted(error == "" ? status : error) "}"
         if (status == "skipped") skipped = skipped comma(skipped) quoted($3)
         next
@@ -113,12 +103,12 @@ write_manifest() {
         if (c ~ /[ \t\r\n]/) { if (!skip) space = space c; return }
         if (c == "}" && depth == 1 && !done) {
           printf "%s", (filled ? ",\n  " : "\n  ") quoted("execution") ": "
-          print_block()
+          print_execution()
           if (space == "") space = "\n"
         }
         put(space)
         space = ""
-        if (value_next) { print_block(); value_next = 0; done = skip = 1 }
+        if (value_next) { print_execution(); value_next = 0; done = skip = 1 }
         put(c)
         if (c == "\"") { in_string = 1; if (at_key) key = "" }
         else if (c == "{" || c == "[") { if (++depth == 1) at_key = 1 }
@@ -128,14 +118,21 @@ write_manifest() {
       }
       {
         if (FNR > 1) scan("\n")
-        size = length($0)
-        for (i = 1; i <= size; i++) scan(substr($0, i, 1))
+        last = length($0)
+        for (i = 1; i <= last; i++) scan(substr($0, i, 1))
       }
-      END { if (!open_end) scan("\n"); printf "%s", space }
+      END { if (ENVIRON["open_end"] == "") scan("\n"); printf "%s", space }
     ' - "$manifest" >"$manifest.new"; then
     mv -f -- "$manifest.new" "$manifest"
   else
     warn "WARNING: cannot write '$manifest'; the records under '$state' are kept."
     rm -f -- "$manifest.new"
+  fi
+}
+
+# refresh_manifest: write the manifest when it is stale, but so seldom that a large plan does not pay for it
+refresh_manifest() {
+  if [ "$manifest_stale" -eq 1 ] && [ $((now - manifest_written)) -gt $((task_count / 100)) ]; then
+    write_manifest
   fi
 }

@@ -42,34 +42,25 @@ check_repository() {
     warn "WARNING: '$parallel_dir' is not in the base commit; the worktrees will lack it. Consider committing it."
 }
 
-# check_agent: report a missing agent command; words that set variables or start with a symbol are not looked up
+# check_agent: report an agent command whose first word is a plain name and is not found
 check_agent() {
-  set -f
-  # shellcheck disable=SC2086  # words
-  set -- $AGENT_COMMAND
-  set +f
-  while [ $# -gt 0 ]; do
-    case $1 in
-      *=* | exec | env) shift ;;
-      *) break ;;
-    esac
-  done
-  case ${1-} in
-    claude)
-      if ! command -v claude >/dev/null 2>&1; then
-        object "Claude CLI not found" "Install Claude Code CLI: https://claude.ai/code"
-      elif [ "$(id -u)" -eq 0 ] && [ "${IS_SANDBOX-}" != 1 ]; then
-        case $AGENT_COMMAND in
-          *--dangerously-skip-permissions*)
-            object "claude refuses --dangerously-skip-permissions as root" \
-              "Set IS_SANDBOX=1 if this box is a sandbox, or run as another user."
-            ;;
-        esac
-      fi
-      ;;
-    '' | *[!A-Za-z0-9_./+-]*) ;;
-    *) command -v "$1" >/dev/null 2>&1 || object "Agent command not found: '$1'" "Install it, or set AGENT_COMMAND." ;;
+  program=${AGENT_COMMAND%%[[:space:];&|<>]*}
+  case $program in
+    '' | *[!A-Za-z0-9_./+-]*) return 0 ;;
   esac
+  if command -v "$program" >/dev/null 2>&1; then
+    case $AGENT_COMMAND in
+      claude*--dangerously-skip-permissions*)
+        [ "$(id -u)" -ne 0 ] || [ "${IS_SANDBOX-}" = 1 ] ||
+          object "claude refuses --dangerously-skip-permissions as root" \
+            "Set IS_SANDBOX=1 if this box is a sandbox, or run as another user."
+        ;;
+    esac
+  elif [ "$program" = claude ]; then
+    object "Claude CLI not found" "Install Claude Code CLI: https://claude.ai/code"
+  else
+    object "Agent command not found: '$program'" "Install it, or set AGENT_COMMAND."
+  fi
 }
 
 # check_space: set tree_kib to the size of one worktree, and warn when the new ones will hardly fit
@@ -82,54 +73,42 @@ check_space() {
     warn "WARNING: Not enough disk space for $new_worktrees worktrees below '$WORKSPACE_ROOT'."
 }
 
-# show_space: print the estimate for all worktrees of the plan
-show_space() {
-  awk -v count="$planned" -v kib="$tree_kib" '
-    function size(k) {
-      if (k < 1024) return sprintf("~%.0fKB", k < 1 ? 1 : k)
-      if (k < 1024 * 1024) return sprintf("~%.0fMB", k / 1024)
-      return sprintf("~%.1fGB", k / 1024 / 1024)
-    }
-    BEGIN { printf "Estimated Worktree Space: %s (%d worktrees x %s)\n", size(count * kib), count, size(kib) }'
-}
-
-# in_the_way: report worktrees and branches of selected tasks that exist; with --force they are moved aside later
-in_the_way() {
+# check_way: list in in_way the selected tasks whose worktree or branch exists, and report them unless that is as it
+# should be (--retry-failed) or they will be moved aside (--force); count the worktrees to be made in new_worktrees
+check_way() {
   in_way='' new_worktrees=0
-  branches=$(git -C "$root" for-each-ref --format='%(refname)' "refs/heads/$branch_prefix")
-  number=1
-  while [ "$number" -le "$task_count" ]; do
+  branches=$newline$(git -C "$root" for-each-ref --format='%(refname)' "refs/heads/$branch_prefix")$newline
+  for number in $tasks; do
+    eval "outcome=\$outcome_$number"
+    [ "$outcome" = selected ] || continue
     use_task "$number"
-    eval "chosen=\$outcome_$number"
-    if [ "$chosen" = selected ]; then
-      blocking=0
-      [ -e "$worktree" ] && blocking=1
-      case $newline$branches$newline in
-        *"${newline}refs/heads/$branch$newline"*) blocking=$((blocking + 2)) ;;
-      esac
-      [ "$retry" -eq 1 ] && [ -e "$worktree" ] || new_worktrees=$((new_worktrees + 1))
-      [ "$blocking" -eq 0 ] || in_way="$in_way $number"
-      [ "$retry" -eq 1 ] || [ "$force" -eq 1 ] || report_in_the_way
+    found=
+    if [ -e "$worktree" ]; then
+      found=1
+      [ "$retry$force" != 00 ] || object_worktree
+    else
+      new_worktrees=$((new_worktrees + 1))
     fi
-    number=$((number + 1))
+    case $branches in
+      *"${newline}refs/heads/$branch$newline"*)
+        found=1
+        [ "$retry$force" != 00 ] ||
+          object "Branch already exists: $branch" \
+            "Previous execution was interrupted. Use '--retry-failed' to continue."
+        ;;
+    esac
+    [ -z "$found" ] || in_way="$in_way $number"
   done
 }
 
-# report_in_the_way: say what blocks the task: its worktree (1), its branch (2) or both (3)
-report_in_the_way() {
-  case $blocking,$mode in
-    1,dry_run | 3,dry_run) warn "WARNING: Worktree '$WORKSPACE_ROOT/$id' already exists." ;;
-    1,* | 3,*)
-      object "Worktree already exists: $WORKSPACE_ROOT/$id" \
-        "Run 'git worktree remove $WORKSPACE_ROOT/$id' or use --force."
-      ;;
-  esac
-  case $blocking in
-    2 | 3)
-      object "Branch already exists: $branch" \
-        "Previous execution was interrupted. Use '--retry-failed' to continue."
-      ;;
-  esac
+# object_worktree: report the task's worktree
+object_worktree() {
+  if [ "$mode" = dry_run ]; then
+    warn "WARNING: Worktree '$WORKSPACE_ROOT/$id' already exists."
+  else
+    object "Worktree already exists: $WORKSPACE_ROOT/$id" \
+      "Run 'git worktree remove $WORKSPACE_ROOT/$id' or use --force."
+  fi
 }
 
 # preflight: check everything, report all problems, and end with status 2 when there is one
@@ -138,7 +117,7 @@ preflight() {
   [ -f "$manifest" ] ||
     object "manifest.json not found in '$parallel_dir'" "Run '/parallel-decompose' first to create task specifications."
   check_repository
-  in_the_way
+  check_way
   check_agent
   check_space
   [ "$problems" -eq 0 ] || [ "$mode" = dry_run ] || exit 2

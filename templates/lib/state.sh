@@ -1,4 +1,4 @@
-# --- state: one small file a fact under logs/state/, each replaced whole or not at all
+# --- state: what is written under logs/state/, and the lock
 
 # write_record <name> <key=value>...: replace the record by the lines that have a value
 write_record() {
@@ -10,49 +10,6 @@ write_record() {
       *) printf '%s\n' "$line" ;;
     esac
   done >"$state/.$record.new" && mv -f -- "$state/.$record.new" "$state/$record"
-}
-
-# read_record <name>: set the record_* variables to the values of the record, or to nothing; false when there is none
-read_record() {
-  record_result='' record_attempt='' record_pid='' record_identity='' record_commits='' record_uncommitted=''
-  record_error='' record_by='' record_exit_code='' record_started='' record_started_at='' record_finished=''
-  record_finished_at='' record_base_branch='' record_base_commit='' record_start_commit='' record_max_concurrent=''
-  [ -f "$state/$1" ] || return 1
-  while IFS='=' read -r key value; do
-    case $key in
-      status) record_result=$value ;;
-      attempt) record_attempt=$value ;;
-      pid) record_pid=$value ;;
-      identity) record_identity=$value ;;
-      commits) record_commits=$value ;;
-      uncommitted) record_uncommitted=$value ;;
-      error) record_error=$value ;;
-      by) record_by=$value ;;
-      exit_code) record_exit_code=$value ;;
-      started) record_started=$value ;;
-      started_at) record_started_at=$value ;;
-      finished) record_finished=$value ;;
-      finished_at) record_finished_at=$value ;;
-      base_branch) record_base_branch=$value ;;
-      base_commit) record_base_commit=$value ;;
-      start_commit) record_start_commit=$value ;;
-      max_concurrent) record_max_concurrent=$value ;;
-    esac
-  done <"$state/$1"
-}
-
-# read_outcome <id>: set outcome to pending, running, lost or what the task's result says; the record_* variables
-# are those of its result, else of its start
-read_outcome() {
-  if read_record "$1.result" && [ -n "$record_result" ]; then
-    outcome=$record_result
-  elif ! read_record "$1.start" || [ -z "$record_pid" ]; then
-    outcome=pending
-  elif is_alive "$record_pid" "$record_identity"; then
-    outcome=running
-  else
-    outcome=lost
-  fi
 }
 
 # open_state: make the folders for logs and records, which nobody else may read

@@ -1,15 +1,7 @@
 # --- task: one task from worktree to verdict
 
-# use_task <number>: set id, name, wave, deps, deps_of, limit, prompt, branch, worktree and log to those of this task
-use_task() {
-  eval "id=\$id_$1 name=\$name_$1 wave=\$wave_$1 deps=\$deps_$1 deps_of=\$deps_of_$1 limit=\$limit_$1 prompt=\$prompt_$1"
-  [ "$limit" != - ] || limit=$TASK_TIMEOUT
-  branch=$branch_prefix$name
-  worktree=$workspaces/$id
-  log=$logs/$id.log
-}
-
-# begin_attempt: set attempt, 1 for the first, and give each attempt a log of its own
+# begin_attempt: set attempt, 1 for the first, give it a log of its own, and report that it starts; set kept to 1 when
+# an earlier attempt left its worktree
 begin_attempt() {
   attempt=1
   while [ -e "$logs/$id.$attempt.log" ]; do
@@ -20,6 +12,20 @@ begin_attempt() {
     attempt=$((attempt + 1))
   fi
   : >"$log"
+  kept=0
+  [ ! -e "$worktree/.git" ] || kept=1
+  if [ "$attempt" -gt 1 ]; then
+    progress "wave=$wave task=$id status=started attempt=$attempt"
+  else
+    progress "wave=$wave task=$id status=started"
+  fi
+}
+
+# fail_worktree: record that the task's worktree could not be made
+fail_worktree() {
+  warn "$id: cannot create worktree $WORKSPACE_ROOT/$id: $(tail -n 1 -- "$log")"
+  write_record "$id.result" "status=failed" "attempt=$attempt" "error=worktree" \
+    "started=$now" "started_at=$now_at" "finished=$now" "finished_at=$now_at"
 }
 
 # run_task: take the task from its registered worktree to its verdict, and record that before anybody is told
@@ -28,7 +34,7 @@ run_task() {
   awake='' sleeper='' agent='' watcher='' cause='' error='' exit_code='' commits='' uncommitted=''
   read_pid
   runner=$pid
-  trap 'stop_agent interrupted' TERM
+  [ "$mode" = task ] || trap 'stop_agent interrupted' TERM
   trap 'stop_agent timeout' USR2
   read_identity "$runner"
   read_clock
@@ -71,23 +77,21 @@ run_agent() {
   fi
   # Death by signal N is 128+N in most shells, 256+N in ksh93 and 384+N in yash.
   [ "${exit_code:-0}" -le 255 ] || exit_code=$((128 + exit_code % 128))
-  kill -s TERM "$watcher" 2>/dev/null
+  # Again, should the first TERM come before the watcher has its trap.
+  while is_alive "$watcher"; do
+    kill -s TERM "$watcher" 2>/dev/null
+  done
   wait "$watcher" 2>/dev/null
-  stop_leftovers "$agent" "$GRACE" 2>>"$log"
+  stop_leftovers "$agent" 2>>"$log"
 }
 
 # read_start_commit: set start_commit to where the agent's own commits begin: at its first launch in this worktree
 read_start_commit() {
-  start_commit=
-  if [ "$fresh" -eq 0 ] && read_record "$id.agent"; then
-    start_commit=$record_start_commit
-  fi
+  read_record "$id.agent"
+  start_commit=$record_start_commit
   if [ -z "$start_commit" ]; then
-    if [ "$fresh" -eq 1 ] && [ -z "$deps_of" ]; then
-      start_commit=$base_commit
-    else
-      start_commit=$(git -C "$worktree" rev-parse --quiet --verify HEAD)
-    fi
+    start_commit=$base_commit
+    [ "$kept" -eq 0 ] && [ -z "$deps_of" ] || start_commit=$(git -C "$worktree" rev-parse --quiet --verify HEAD)
   fi
 }
 
@@ -120,6 +124,7 @@ watch_agent() {
   trap 'wake' TERM
   trap '' INT HUP USR1 USR2
   left=$limit
+  [ "$left" != - ] || left=$TASK_TIMEOUT
   while [ "$left" -gt 0 ]; do
     step=$tick
     [ "$left" -gt "$step" ] || step=$left

@@ -1,0 +1,83 @@
+# --- stop: end an agent with all that it started
+
+# is_group <pid>: true when a process group of this number exists, which may be signalled as a whole
+is_group() {
+  is_whole "$1" && [ "$1" -gt 1 ] && kill -s 0 -- "-$1" 2>/dev/null
+}
+
+# list_marked: print the ids of all processes that carry the mark of this task in their environment
+list_marked() {
+  grep -l -F -e "PARALLEL_MARK=$worktree:" /proc/[0-9]*/environ 2>/dev/null | sed 's/[^0-9]//g'
+}
+
+# list_processes <agent>: print the ids of the agent, its descendants, its group and all that carry its mark
+list_processes() {
+  {
+    list_marked
+    ps -A -o pid= -o ppid= -o pgid= 2>/dev/null || ps -o pid= -o ppid= -o pgid=
+  } | awk -v agent="$1" '
+    NF == 1 { found[$1]; next }
+    { parent[$1] = $2; if ($1 == agent || $3 == agent) found[$1] }
+    END {
+      do {
+        more = 0
+        for (p in parent) if (!(p in found) && parent[p] in found) { found[p]; more = 1 }
+      } while (more)
+      for (p in found) if (p in parent && p > 1) print p
+    }'
+}
+
+# keep_living: reduce processes to those that run; false when none is left
+keep_living() {
+  living=
+  for process in $processes; do
+    ! is_alive "$process" || living="$living $process"
+  done
+  processes=$living
+  [ -n "$processes" ]
+}
+
+# signal_all <signal> <agent>: signal the agent's group, where it has one, and each of processes
+signal_all() {
+  ! is_group "$2" || kill -s "$1" -- "-$2" 2>/dev/null
+  for process in $processes; do
+    kill -s "$1" "$process" 2>/dev/null
+  done
+}
+
+# stop_processes <agent> <seconds>: TERM the agent and all that it started, KILL what is left after so many seconds
+stop_processes() {
+  processes=$(list_processes "$1")
+  signal_all TERM "$1"
+  tenths=$(($2 * 10))
+  while [ "$tenths" -gt 0 ] && { keep_living || is_group "$1"; }; do
+    sleep 0.1 2>/dev/null || { sleep 1 && tenths=$((tenths - 9)); }
+    tenths=$((tenths - 1))
+  done
+  # What was started since the first look is found by the second, and what still appeared meanwhile by the third.
+  for look in 1 2 3; do
+    processes="$processes $(list_processes "$1")"
+    keep_living || return 0
+    [ "$look" -eq 1 ] || sleep 1
+    signal_all KILL "$1"
+  done
+  ! keep_living || warn "$id: these processes survived KILL:$processes"
+}
+
+# stop_leftovers <agent>: when the agent has ended, stop what it left running
+stop_leftovers() {
+  if is_group "$1" || [ -n "$(list_marked)" ]; then
+    warn "$id: stopping what the agent left running"
+    stop_processes "$1" "$GRACE"
+  fi
+}
+
+# in_new_group <command> [<argument>...]: become the command, in a process group of its own where the box can do it
+in_new_group() {
+  if command -v setsid >/dev/null 2>&1; then
+    exec setsid "$@"
+  elif command -v perl >/dev/null 2>&1; then
+    exec perl -e 'setpgrp(0, 0); exec { $ARGV[0] } @ARGV or exit 127' "$@"
+  fi
+  exec "$@"
+}
