@@ -123,17 +123,8 @@ def _agent(settings: Settings) -> Iterator[Finding]:
     command = settings.agent_command or AGENTS[settings.agent]
     word = first_word(command)
     if word and not _is_command(word):
-        if word == "claude":
-            yield Finding(
-                "ERROR: Claude CLI not found\n  Install Claude Code CLI: https://claude.ai/code",
-                "WARNING: Claude CLI not found. Install Claude Code CLI: https://claude.ai/code",
-            )
-        else:
-            yield Finding(
-                f"ERROR: Agent command not found: '{word}'\n"
-                "  Install it, or name another with --agent-command.",
-                f"WARNING: Agent command '{word}' not found.",
-            )
+        yield _missing(word)
+        return
     refuses = Path(word).name == "claude" and "--dangerously-skip-permissions" in command
     if refuses and os.geteuid() == 0 and os.environ.get("IS_SANDBOX") != "1":
         yield Finding(
@@ -141,6 +132,18 @@ def _agent(settings: Settings) -> Iterator[Finding]:
             "  Set IS_SANDBOX=1 if this box is a sandbox, or run as another user.",
             "WARNING: claude refuses --dangerously-skip-permissions as root unless IS_SANDBOX=1 is set.",
         )
+
+
+def _missing(word: str) -> Finding:
+    if word == "claude":
+        return Finding(
+            "ERROR: Claude CLI not found\n  Install Claude Code CLI: https://claude.ai/code",
+            "WARNING: Claude CLI not found. Install Claude Code CLI: https://claude.ai/code",
+        )
+    return Finding(
+        f"ERROR: Agent command not found: '{word}'\n  Install it, or name another with --agent-command.",
+        f"WARNING: Agent command '{word}' not found.",
+    )
 
 
 def first_word(command: str) -> str:
