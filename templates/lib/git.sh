@@ -70,7 +70,7 @@ add_worktree() {
 # read_worktree: set git_dir to the folder in which git keeps the state of the task's worktree
 read_worktree() {
   git_dir=
-  read -r git_dir 2>/dev/null <"$worktree/.git" || return 1
+  { read -r git_dir <"$worktree/.git"; } 2>/dev/null || return 1
   git_dir=${git_dir#gitdir: }
   [ -d "$git_dir" ]
 }

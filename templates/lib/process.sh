@@ -16,11 +16,9 @@ read_identity() {
   identity=
   if [ -r /proc/self/stat ]; then
     # Fields 3 (state) and 22 (start time) of proc(5); the name before them may hold anything, ')' included.
-    read -r stat 2>/dev/null </proc/"$1"/stat || return 0
-    set -f
-    # shellcheck disable=SC2086  # fields
-    set -- ${stat##*) }
-    set +f
+    { read -r stat </proc/"$1"/stat; } 2>/dev/null || return 0
+    # shellcheck disable=SC2086  # fields, none of which is a pattern
+    set -- ${stat##*\) }
     [ $# -lt 20 ] || [ "$1" = Z ] || [ "$1" = X ] || identity=$boot:${20}
   elif kill -s 0 "$1" 2>/dev/null; then
     identity=$(ps -o stat= -o lstart= -p "$1" 2>/dev/null | sed -n 's/^ *[^Z ][^ ]* *//p' | tr -s ' ' '_')

@@ -50,7 +50,7 @@ stop_processes() {
   processes=$(list_processes "$1")
   signal_all TERM "$1"
   tenths=$(($2 * 10))
-  while [ "$tenths" -gt 0 ] && { keep_living || is_group "$1"; }; do
+  while [ "$tenths" -gt 0 ] && keep_living; do
     sleep 0.1 2>/dev/null || { sleep 1 && tenths=$((tenths - 9)); }
     tenths=$((tenths - 1))
   done
