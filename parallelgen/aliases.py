@@ -1,20 +1,22 @@
 """The several words for one task: its name, its ids and their `task-NNN` prefix."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
-from parallelgen.names import short
+from parallelgen.names import NUMBERED, short
 from parallelgen.problem import quoted
 
-_MOST_HINTS = 20  # a hint compares one word with all the others
+MOST_HINTS = 20  # a hint compares one word with all the others
 
 
 class UnresolvedError(ValueError):
     """Report a word that names no task, or several; `hint` may say which was meant."""
 
-    def __init__(self, message: str, hint: str | None) -> None:
+    def __init__(self, message: str, hint: str | None, *, ambiguous: bool = False) -> None:
         super().__init__(message)
         self.hint = hint
+        self.ambiguous = ambiguous
 
 
 class Aliases:
@@ -54,17 +56,23 @@ class Aliases:
         if len(found) > 1:
             some = " or ".join(quoted(self._names[index]) for index in found[:5])
             rest = " or another" if len(found) > 5 else ""
-            raise UnresolvedError(f"ambiguous task {quoted(word)}", f"it may be {some}{rest}")
+            raise UnresolvedError(f"ambiguous task {quoted(word)}", f"it may be {some}{rest}", ambiguous=True)
         return found[0]
 
     def _hint(self, word: str) -> str | None:
         self._hints += 1
-        if self._hints > _MOST_HINTS or len(word) > 200:
+        if self._hints > MOST_HINTS or len(word) > 200:
             return None
-        close = difflib.get_close_matches(word, [*self._whole, *self._short], 1)
+        known = [*self._short, *self._whole]
+        same_number = [name for name in known if _number(name) == _number(word)] if _number(word) else []
+        close = difflib.get_close_matches(word, same_number or known, 1)
         return f"did you mean {quoted(close[0])}?" if close else None
 
 
 def ids(names: Iterable[str], aliases: Aliases) -> list[str]:
     """Choose each task's id: the prefix of its name, or the whole name where two tasks would share that."""
     return [name if aliases.shared(short(name)) else short(name) for name in names]
+
+
+def _number(word: str) -> str:
+    return re.sub("^task-0*", "", short(word)) if NUMBERED.match(word) else ""

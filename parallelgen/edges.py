@@ -4,6 +4,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from parallelgen.aliases import UnresolvedError
 from parallelgen.problem import Problem, quoted
@@ -49,27 +50,18 @@ def arrange(tasks: TaskList) -> Order:
 
 
 def _resolve(
-    tasks: TaskList, entry: Entry, key: str, problems: list[Problem], severity: str
+    tasks: TaskList, entry: Entry, key: str, problems: list[Problem], severity: Literal["error", "warning"]
 ) -> Iterator[tuple[int, str]]:
     value = (entry.file.meta or {}).get(key)
-    listed = (
-        value
-        if isinstance(value, list)
-        else re.split(r"[,\s]+", value.strip())
-        if isinstance(value, str)
-        else []
-    )
-    for position, word in enumerate(listed):
+    words = re.split(r"[,\s]+", value.strip()) if isinstance(value, str) else value
+    for position, word in enumerate(words if isinstance(words, list) else ()):
         place = f"{key}[{position}]" if isinstance(value, list) else key
         if not isinstance(word, str) or not word:
             continue
         try:
             yield tasks.aliases.find(word.strip()), place
         except UnresolvedError as fault:
-            message, hint = str(fault), fault.hint
-            problems.append(
-                Problem(entry.file.path, place, message, hint, "error" if severity == "error" else "warning")
-            )
+            problems.append(Problem(entry.file.path, place, str(fault), fault.hint, severity))
 
 
 def _wave(entry: Entry, before: list[int | None], problems: list[Problem]) -> int | None:

@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from parallelgen.problem import Problem, quoted
 
 _DEEPEST = 100
 _LONGEST_NUMBER = 1000
+_MOST_FAULTS = 100
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|NaN|-?Infinity|-?[0-9][0-9.eE+-]*', re.DOTALL)
@@ -44,7 +46,7 @@ def parse(text: str, file: str) -> tuple[object, tuple[Problem, ...]]:
         return None, (_too_deep(file),)
     if _depth(value) > _DEEPEST:
         return None, (_too_deep(file),)
-    problems = tuple(_faults(text, file)) if suspect else ()
+    problems = tuple(islice(_faults(text, file), _MOST_FAULTS)) if suspect else ()
     return (None if problems else value), problems
 
 
@@ -56,13 +58,13 @@ def _depth(value: object) -> int:
     depth, level = 0, [value]
     while level:
         depth += 1
-        lists = (item.values() if isinstance(item, dict) else item for item in level)
-        level = [child for items in lists if not isinstance(items, str) for child in _children(items)]
+        held = (
+            item.values() if isinstance(item, dict) else item
+            for item in level
+            if isinstance(item, (dict, list))
+        )
+        level = [child for items in held for child in items]
     return depth
-
-
-def _children(items: object) -> list[object]:
-    return [item for item in items if isinstance(item, (dict, list))] if hasattr(items, "__iter__") else []
 
 
 def _faults(text: str, file: str) -> Iterator[Problem]:

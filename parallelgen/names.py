@@ -5,7 +5,7 @@ import re
 import unicodedata
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_PREFIX = re.compile(r"task-[0-9]+(?![A-Za-z0-9])")
+NUMBERED = re.compile(r"task-[0-9]+(?![A-Za-z0-9])")
 _NEVER_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]")
 _LONGEST_NAME = 200  # a branch is a file of at most 255 bytes, and git adds '.lock' to it
 _RESERVED = ("orchestrator",)  # logs/orchestrator.log is the run's own log
@@ -15,7 +15,7 @@ ALPHABET = "letters, digits, '.', '_' and '-', the first a letter or a digit"
 
 def short(name: str) -> str:
     """Cut a name to its `task-NNN` prefix; a name without one stays whole."""
-    found = _PREFIX.match(name)
+    found = NUMBERED.match(name)
     return found.group() if found else name
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from parallelgen.problem import Problem, printable, quoted
+from parallelgen.problem import Problem, quoted
 from parallelgen.scope import Claim, claims
 from parallelgen.tasklist import Entry
 
@@ -54,4 +54,4 @@ def _shared(held: list[Held]) -> Iterator[Problem]:
 
 
 def _warning(entry: Entry, message: str, hint: str | None = None) -> Problem:
-    return Problem(printable(entry.file.path), "scope", message, hint, "warning")
+    return Problem(entry.file.path, "scope", message, hint, "warning")

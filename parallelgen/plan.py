@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from parallelgen.aliases import Aliases, UnresolvedError
 from parallelgen.edges import arrange
-from parallelgen.problem import quoted
+from parallelgen.problem import printable, quoted
 from parallelgen.prompts import choose
 from parallelgen.source import Source
 from parallelgen.tasklist import Entry, collect
@@ -107,8 +107,8 @@ def build(source: Source, settings: Settings | None = None) -> Plan:
             deps=tuple(entries[dep].id for dep in sorted(order.deps[index], key=rank.__getitem__)),
             timeout=_timeout(entry),
             prompt=prompts.paths[index],
-            component=entry.text("component"),
-            agent=entry.text("agent"),
+            component=_line(entry.text("component")),
+            agent=_line(entry.text("agent")),
         )
         by_wave.setdefault(wave, []).append(task)
     manifest = source.manifest or {}
@@ -144,6 +144,11 @@ def _timeout(entry: Entry) -> int | None:
     return int(value) if isinstance(value, (int, float)) else None
 
 
+def _line(text: str | None) -> str | None:
+    """Make one line of a text that is only shown."""
+    return printable(" ".join(text.split())) if text else None
+
+
 def _validations(manifest: Mapping[str, object]) -> Iterator[tuple[int, str]]:
     waves = manifest.get("waves")
     for wave in waves if isinstance(waves, list) else ():
@@ -162,9 +167,8 @@ def _tech_spec(manifest: Mapping[str, object], entries: tuple[Entry, ...], title
         *((entry.file.meta or {}).get("tech_spec") for entry in entries),
         sources.get("tech_spec") if isinstance(sources, dict) else None,
     ]
-    told = next((place.strip() for place in places if isinstance(place, str) and place.strip()), None)
-    if told is None:
-        found = _SPEC_ID.match(title)
-        return found.group() if found else ""
-    found = _SPEC_ID.match(PurePosixPath(told).name)
-    return found.group() if found and "/" in told else told
+    told = next((place for place in places if isinstance(place, str) and place.strip()), "")
+    found = _SPEC_ID.match(PurePosixPath(told).name if told else title)
+    if found and ("/" in told or not told):
+        return found.group()
+    return _line(told) or ""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from parallelgen.names import path_fault, short
-from parallelgen.problem import Problem, printable, quoted
+from parallelgen.problem import Problem, quoted
 from parallelgen.source import MANIFEST, NOT_FOUND, Source
 from parallelgen.tasklist import Entry, TaskList, own_id
 
@@ -27,25 +27,27 @@ def choose(source: Source, tasks: TaskList) -> Prompts:
     for path, fault in source.prompts.items():
         if fault != NOT_FOUND and path != SUMMARY and path.startswith("prompts/"):
             by_prefix.setdefault(short(posixpath.basename(path)), []).append(path)
-    paths = [
-        _given(source, entry, problems)
-        if entry.text("prompt_file")
-        else _found(source, tasks, entry, by_prefix.get(short(entry.name), []), problems)
-        for entry in tasks.entries
-    ]
+    paths: list[str] = []
+    for entry in tasks.entries:
+        if entry.text("prompt_file"):
+            paths.append(_given(source, entry, problems))
+        elif entry.file.missing:
+            paths.append("")
+        else:
+            paths.append(_found(source, tasks, entry, by_prefix.get(short(entry.name), []), problems))
     first: dict[str, Entry] = {}
     for entry, path in zip(tasks.entries, paths, strict=True):
         owner = first.setdefault(path, entry)
         if path and owner is not entry:
             message = f"prompt {quoted(path)} is also that of {quoted(owner.id)}"
-            problems.append(Problem(printable(entry.file.path), "", message, None, "warning"))
+            problems.append(Problem(entry.file.path, "", message, None, "warning"))
     return Prompts(tuple(paths), tuple(problems))
 
 
 def _given(source: Source, entry: Entry, problems: list[Problem]) -> str:
     path = entry.text("prompt_file") or ""
     in_manifest = (entry.members or {}).get("prompt_file") == path
-    file = MANIFEST if in_manifest else printable(entry.file.path)
+    file = MANIFEST if in_manifest else entry.file.path
     place = f"{entry.place}.prompt_file" if in_manifest else "prompt_file"
     if fault := path_fault(path):
         problems.append(Problem(file, place, f"{fault}: {quoted(path)}"))
@@ -58,7 +60,7 @@ def _given(source: Source, entry: Entry, problems: list[Problem]) -> str:
         hint = f"did you mean {quoted(nearest)}?" if source.prompts.get(nearest) == "" else None
         problems.append(Problem(file, place, f"prompt {quoted(path)} not found", hint))
     elif fault := source.prompts[path]:
-        problems.append(Problem(printable(path), "", fault))
+        problems.append(Problem(path, "", fault))
     return path
 
 
@@ -66,7 +68,7 @@ def _found(source: Source, tasks: TaskList, entry: Entry, near: list[str], probl
     named = [path for path in _candidates(entry) if source.prompts.get(path, NOT_FOUND) != NOT_FOUND]
     if not named and not tasks.aliases.shared(short(entry.name)) and len(near) == 1:
         named = near
-    file = printable(entry.file.path)
+    file = entry.file.path
     if not named:
         expected = " or ".join(
             quoted(f"prompts/{word}.txt") for word in dict.fromkeys((entry.id, entry.name))
@@ -78,7 +80,7 @@ def _found(source: Source, tasks: TaskList, entry: Entry, near: list[str], probl
         message = f"several prompts: {quoted(named[0])} is used, not {quoted(named[1])}"
         problems.append(Problem(file, "", message, None, "warning"))
     if fault := source.prompts[named[0]]:
-        problems.append(Problem(printable(named[0]), "", fault))
+        problems.append(Problem(named[0], "", fault))
     return named[0]
 
 

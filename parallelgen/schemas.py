@@ -103,4 +103,4 @@ def _found(value: object) -> str:
         return "a list"
     if value is None:
         return "null"
-    return quoted(str(value).lower() if isinstance(value, bool) else str(value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

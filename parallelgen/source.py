@@ -10,7 +10,7 @@ from posixpath import normpath
 from parallelgen import frontmatter, jsontext
 from parallelgen.errors import ParallelgenError
 from parallelgen.names import path_fault
-from parallelgen.problem import Problem, natural, printable
+from parallelgen.problem import Problem, natural
 
 MANIFEST = "manifest.json"
 LARGEST = 16 * 1024 * 1024
@@ -40,6 +40,16 @@ class TaskFile:
     def stem(self) -> str:
         """Name the task by its file."""
         return PurePosixPath(self.path).stem
+
+    @property
+    def missing(self) -> bool:
+        """Tell whether there is no such file."""
+        return any(problem.message == NOT_FOUND for problem in self.problems)
+
+
+def absent(path: str) -> TaskFile:
+    """Stand for a task file that should be there."""
+    return TaskFile(path, None, "", (Problem(path, "", NOT_FOUND),))
 
 
 @dataclass(frozen=True)
@@ -158,11 +168,10 @@ class _Folder:
             ) from None
 
     def task(self, path: str) -> TaskFile:
-        shown = printable(path)
         try:
-            meta, body, problems = frontmatter.parse(self.text(path), shown)
+            meta, body, problems = frontmatter.parse(self.text(path), path)
         except _UnreadableError as fault:
-            return TaskFile(path, None, "", (Problem(shown, "", str(fault)),))
+            return TaskFile(path, None, "", (Problem(path, "", str(fault)),))
         return TaskFile(path, meta, body, problems)
 
     def prompt_fault(self, path: str) -> str:

@@ -2,13 +2,13 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from posixpath import normpath
 
-from parallelgen.aliases import Aliases, UnresolvedError, ids
+from parallelgen.aliases import MOST_HINTS, Aliases, UnresolvedError, ids
 from parallelgen.names import name_fault, path_fault, short
-from parallelgen.problem import Problem, printable, quoted
-from parallelgen.source import MANIFEST, NOT_FOUND, Source, TaskFile, listed_files, listed_tasks
+from parallelgen.problem import Problem, quoted
+from parallelgen.source import MANIFEST, Source, TaskFile, absent, listed_files, listed_tasks
 
 
 @dataclass(frozen=True)
@@ -47,32 +47,34 @@ class TaskList:
 def collect(source: Source) -> TaskList:
     """List the tasks: the manifest's waves, then its task files, or tasks/task-*.md when it has neither."""
     problems: list[Problem] = []
-    rows: dict[str, Entry] = {}
     manifest = source.manifest or {}
-    for row in [*_from_waves(source, manifest, problems), *_from_files(source, manifest, rows, problems)]:
-        first = rows.setdefault(row.file.path, row)
-        if first is not row:
-            message = f"task {quoted(row.name)} is listed twice: it stands in {first.place} as well"
-            problems.append(Problem(MANIFEST, row.place, message))
+    rows: dict[str, Entry] = {}
+    for row in _from_waves(source, manifest, problems):
+        _add(rows, row, problems)
+    in_waves = frozenset(rows)
+    for row in _from_files(source, manifest, problems):
+        if row.file.path not in in_waves:
+            _add(rows, row, problems)
     found = [path for path in source.task_files if path.startswith("tasks/task-")]
     if not any(listed_tasks(manifest)) and not any(listed_files(manifest)):
         rows = {path: Entry("", source.task_files[path]) for path in found}
         if not rows:
             problems.append(Problem("tasks/", "", "no task found: expected tasks/task-*.md"))
-    else:
-        message = f"not listed in {MANIFEST}, so it will not run"
-        problems += [
-            Problem(printable(path), "", message, None, "warning") for path in found if path not in rows
-        ]
+    unlisted = f"not listed in {MANIFEST}, so it will not run"
+    problems += [Problem(path, "", unlisted, None, "warning") for path in found if path not in rows]
     words = [_words(row) for row in rows.values()]
     aliases = Aliases(words)
     chosen = ids((row.name for row in rows.values()), aliases)
-    entries = [
-        Entry(task_id, row.file, row.place, row.members, row.number)
-        for task_id, row in zip(chosen, rows.values(), strict=True)
-    ]
+    entries = [replace(row, id=task_id) for task_id, row in zip(chosen, rows.values(), strict=True)]
     problems += [*_bad_names(entries), *_same_words(entries, words), *_same_files(entries)]
     return TaskList(tuple(entries), aliases, tuple(problems))
+
+
+def _add(rows: dict[str, Entry], row: Entry, problems: list[Problem]) -> None:
+    first = rows.setdefault(row.file.path, row)
+    if first is not row:
+        message = f"task {quoted(row.name)} is listed twice: it stands in {first.place} as well"
+        problems.append(Problem(MANIFEST, row.place, message))
 
 
 def own_id(file: TaskFile) -> str | None:
@@ -83,73 +85,65 @@ def own_id(file: TaskFile) -> str | None:
 
 
 def _words(row: Entry) -> list[str]:
-    return [
-        word for word in (row.name, own_id(row.file), (row.members or {}).get("id")) if isinstance(word, str)
-    ]
+    words = (row.name, own_id(row.file), (row.members or {}).get("id"))
+    return [word for word in words if isinstance(word, str)]
 
 
 def _from_waves(source: Source, manifest: Mapping[str, object], problems: list[Problem]) -> Iterator[Entry]:
-    files = [
-        file
-        for file in source.task_files.values()
-        if NOT_FOUND not in (found.message for found in file.problems)
-    ]
+    files = [file for file in source.task_files.values() if not file.missing]
     known = Aliases([file.stem, own_id(file) or file.stem] for file in files)
     for place, number, members in listed_tasks(manifest):
         given = members.get("id")
-        if not isinstance(given, str) or name_fault(given):
-            if isinstance(given, str) and given:
-                problems.append(Problem(MANIFEST, f"{place}.id", _unusable(given)))
+        if not isinstance(given, str) or not given:
+            continue  # the schema says so
+        if name_fault(given):
+            problems.append(Problem(MANIFEST, f"{place}.id", _unusable(given)))
             continue
         try:
             yield Entry("", files[known.find(given)], place, members, number)
         except UnresolvedError as fault:
-            if str(fault).startswith("ambiguous"):
-                problems.append(Problem(MANIFEST, f"{place}.id", str(fault), fault.hint))
-            else:
-                expected = f"'tasks/{given}.md'" + (
-                    f" or 'tasks/{given}-*.md'" if given == short(given) else ""
-                )
-                message = f"no task file for {quoted(given)}: expected {expected}"
-                problems.append(Problem(MANIFEST, f"{place}.id", message, fault.hint))
+            message, hint = str(fault), fault.hint
+            if not fault.ambiguous:
+                longer = f" or 'tasks/{given}-*.md'" if given == short(given) else ""
+                message = f"no task file for {quoted(given)}: expected 'tasks/{given}.md'{longer}"
+                yield Entry("", absent(f"tasks/{given}.md"), place, members, number)
+            problems.append(Problem(MANIFEST, f"{place}.id", message, hint))
 
 
-def _from_files(
-    source: Source, manifest: Mapping[str, object], waves: Mapping[str, Entry], problems: list[Problem]
-) -> Iterator[Entry]:
-    hints = 20
+def _from_files(source: Source, manifest: Mapping[str, object], problems: list[Problem]) -> Iterator[Entry]:
+    hints = 0
     for place, given in listed_files(manifest):
-        fault = path_fault(given)
-        file = None if fault else source.task_files[normpath(given)]
-        if file is None:
+        if fault := path_fault(given):
             problems.append(Problem(MANIFEST, place, f"{fault}: {quoted(given)}"))
-        elif any(found.message == NOT_FOUND for found in file.problems):
-            hints -= 1
-            close = (
-                difflib.get_close_matches(f"tasks/{given.split('/')[-1]}", source.task_files, 2)
-                if hints > 0
-                else []
-            )
-            near = next((f"did you mean {quoted(path)}?" for path in close if path != file.path), None)
+            continue
+        file = source.task_files[normpath(given)]
+        if file.missing:
+            hints += 1
+            near = _near(given, source.task_files) if hints <= MOST_HINTS else None
             problems.append(Problem(MANIFEST, place, f"task file {quoted(given)} not found", near))
-        elif file.path not in waves or not waves[file.path].place.startswith("waves"):
-            yield Entry("", file, place)
+        yield Entry("", file, place)
+
+
+def _near(given: str, files: Mapping[str, TaskFile]) -> str | None:
+    there = [path for path, file in files.items() if not file.missing]
+    close = difflib.get_close_matches(f"tasks/{given.rpartition('/')[2]}", there, 1)
+    return f"did you mean {quoted(close[0])}?" if close else None
 
 
 def _bad_names(entries: list[Entry]) -> Iterator[Problem]:
     taken = {entry.id for entry in entries}
     for entry in entries:
         if name_fault(entry.name):
-            yield Problem(printable(entry.file.path), "", _unusable(entry.name))
+            yield Problem(entry.file.path, "", _unusable(entry.name))
         base, _, last = entry.id.rpartition(".")
         if last.isdigit() and base in taken:
             message = f"the id {quoted(entry.id)} is also the log name of an attempt at {quoted(base)}"
-            yield Problem(printable(entry.file.path), "", message)
+            yield Problem(entry.file.path, "", message)
         given = (entry.file.meta or {}).get("id")
         if isinstance(given, str) and own_id(entry.file) is None:
             longer = f" or {quoted(short(entry.name))}" if short(entry.name) != entry.name else ""
             message = f"expected {quoted(entry.name)}{longer}, after the file's name, found {quoted(given)}"
-            yield Problem(printable(entry.file.path), "id", message)
+            yield Problem(entry.file.path, "id", message)
 
 
 def _unusable(name: str) -> str:
@@ -164,7 +158,7 @@ def _same_words(entries: list[Entry], words: list[list[str]]) -> Iterator[Proble
             if first is not entry:
                 place = "id" if word == own_id(entry.file) else ""
                 message = f"duplicate task {quoted(word)}: {quoted(first.file.path)} has that name as well"
-                yield Problem(printable(entry.file.path), place, message)
+                yield Problem(entry.file.path, place, message)
 
 
 def _same_files(entries: list[Entry]) -> Iterator[Problem]:
@@ -175,4 +169,4 @@ def _same_files(entries: list[Entry]) -> Iterator[Problem]:
             message = (
                 f"differs from {quoted(first.file.path)} only in case, which is lost on some file systems"
             )
-            yield Problem(printable(entry.file.path), "", message, None, "warning")
+            yield Problem(entry.file.path, "", message, None, "warning")

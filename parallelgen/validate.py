@@ -6,7 +6,7 @@ from parallelgen import schemas
 from parallelgen.edges import arrange
 from parallelgen.ownership import conflicts
 from parallelgen.plan import parse_duration
-from parallelgen.problem import Problem, in_order, printable, quoted
+from parallelgen.problem import Problem, in_order, quoted
 from parallelgen.prompts import choose
 from parallelgen.source import MANIFEST, Source, TaskFile
 from parallelgen.tasklist import collect
@@ -37,10 +37,11 @@ def problems(source: Source) -> tuple[Problem, ...]:
 
 
 def _of_file(file: TaskFile) -> Iterator[Problem]:
-    yield from file.problems
+    if not file.missing:  # the manifest's entry has that problem
+        yield from file.problems
     if file.meta is None:
         return
-    path = printable(file.path)
+    path = file.path
     yield from schemas.problems("task", file.meta, path)
     timeout = file.meta.get("timeout")
     if isinstance(timeout, str):
