@@ -5,6 +5,8 @@ BIN = .venv/bin
 NEEDS = import sys; sys.exit(None if sys.version_info >= (3, 10) else "Python 3.10 or newer is needed")
 # Each file of the library is a part of one script: its neighbours set and use its variables.
 WHOLE_SCRIPT_RULES = SC2034,SC2153,SC2154
+# The cases hold input that is broken on purpose.
+RUFF_PATHS = --extend-exclude tests/cases .
 SHFMT = $(BIN)/shfmt -ln posix -i 2 -ci
 
 .PHONY: demo test lint fmt bench setup clean
@@ -17,8 +19,8 @@ test: setup
 	node_modules/.bin/bats bats
 
 lint: .venv/.dev-stamp
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check $(RUFF_PATHS)
+	$(BIN)/ruff format --check $(RUFF_PATHS)
 	$(BIN)/mypy
 	$(BIN)/shellcheck -s sh -e $(WHOLE_SCRIPT_RULES) templates/lib/*.sh
 	$(SHFMT) -d templates/lib/*.sh
@@ -28,8 +30,8 @@ lint: .venv/.dev-stamp
 	$(SHFMT) -d build/scripts/*/*.sh
 
 fmt: .venv/.dev-stamp
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix $(RUFF_PATHS)
+	$(BIN)/ruff format $(RUFF_PATHS)
 	$(SHFMT) -w templates/lib/*.sh
 
 bench: .venv/.run-stamp

@@ -175,7 +175,7 @@ def plan(directory: str, form: str, **values: Any) -> None:
         facts = git.facts(project.directory, planned.settings.base_branch)
         say(report.plan_text(planned, project.relative, facts.base, facts.tree_size))
     else:
-        draw = {"json": graph.as_json, "mermaid": graph.mermaid, "dot": graph.dot}[form]
+        draw = {"json": graph.json, "mermaid": graph.mermaid, "dot": graph.dot}[form]
         say(draw(planned).removesuffix("\n"))
 
 

@@ -68,20 +68,22 @@ class LiveView:
         running = sum(task.status == "running" for task in tasks)
         bar = Table.grid(padding=(0, 2, 0, 0))
         bar.add_row(
-            ProgressBar(total=max(len(tasks), 1), completed=over, width=min(40, self._console.width // 2)),
+            ProgressBar(
+                total=max(len(tasks), 1), completed=over, width=max(10, min(40, self._console.width - 36))
+            ),
             Text(f"{count(tasks)} tasks complete, {running} running"),
         )
         return Group(table, Text(""), bar)
 
     def _rows(self, state: RunState, room: int) -> list[tuple[str, str, str, str, str]]:
-        """List style and cells of each line; where room is short, waves that do not run get one line."""
+        """List style and cells of each line; where room is short, only tasks that deserve a look."""
         crowded = len(state.tasks) + len(state.waves) > room
         rows = []
         for wave, status in state.waves.items():
             tasks = state.of_wave(wave)
             rows.append(("bold", f"Wave {wave}", f"{status} {count(tasks)}", "", ""))
-            if not crowded or status == "running":
-                rows += [self._row(task) for task in tasks if not crowded or task.status != "completed"]
+            hidden = {"completed", "skipped"} | (set() if status == "running" else {"pending"})
+            rows += [self._row(task) for task in tasks if not (crowded and task.status in hidden)]
         return rows
 
     def _row(self, task: TaskState) -> tuple[str, str, str, str, str]:
