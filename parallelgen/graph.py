@@ -6,7 +6,7 @@ from parallelgen.plan import Plan, Task
 
 
 def mermaid(plan: Plan) -> str:
-    """Draw the plan as a Mermaid flowchart: a box for each wave, an arrow from what is needed to what needs it."""
+    """Draw the plan as a Mermaid flowchart: a box for each wave, arrows to a task from what it needs."""
     node = {task.id: f"t{number}" for number, task in enumerate(plan.tasks, 1)}
     lines = ["flowchart TD"]
     for wave in plan.waves:

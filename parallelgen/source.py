@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 
@@ -36,7 +37,7 @@ class TaskFile:
     body: str
     problems: tuple[Problem, ...] = ()
 
-    @property
+    @cached_property
     def stem(self) -> str:
         """Name the task by its file."""
         return PurePosixPath(self.path).stem
