@@ -49,10 +49,10 @@ class Wave:
 
 @dataclass(frozen=True)
 class Settings:
-    """Hold what a user chose for the scripts; times in seconds.
+    """Hold what a user chose for the scripts; times in seconds, sizes in bytes.
 
     An empty `base_branch` is the branch that is checked out when the run starts; `agent_command` overrides
-    `agent`, a key of agents.AGENTS.
+    `agent`, a key of agents.AGENTS; `halt` is never, soon or now.
     """
 
     max_concurrent: int = 3
@@ -63,6 +63,9 @@ class Settings:
     agent_command: str = ""
     skip: tuple[str, ...] = ()
     grace: int = 10
+    retries: int = 0
+    halt: str = "never"
+    max_log_size: int = 100 * 1024 * 1024
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,21 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from parallelgen import __version__, agents
 from parallelgen.plan import Plan, Settings
 
+#: The command-line options that change what is rendered, with the settings that they set.
+OPTIONS = {
+    "--max-concurrent": "max_concurrent",
+    "--timeout": "task_timeout",
+    "--grace": "grace",
+    "--retries": "retries",
+    "--halt": "halt",
+    "--max-log-size": "max_log_size",
+    "--workspace-root": "workspace_root",
+    "--base": "base_branch",
+    "--agent": "agent",
+    "--agent-command": "agent_command",
+    "--skip": "skip",
+}
+
 
 def run_script(plan: Plan, directory: str) -> str:
     """Render run-parallel.sh for a parallel directory that is written `directory` in its header."""
@@ -39,31 +54,11 @@ def _render(template: str, plan: Plan, directory: str) -> str:
 
 def regenerate_command(settings: Settings, directory: str) -> str:
     """Write the command line that makes the scripts again: the options that are not at their defaults."""
-    default = Settings()
-    options = {
-        "--max-concurrent": settings.max_concurrent,
-        "--timeout": settings.task_timeout,
-        "--grace": settings.grace,
-        "--workspace-root": settings.workspace_root,
-        "--base": settings.base_branch,
-        "--agent": settings.agent,
-        "--agent-command": settings.agent_command,
-        "--skip": ",".join(settings.skip),
-    }
-    defaults = [
-        default.max_concurrent,
-        default.task_timeout,
-        default.grace,
-        default.workspace_root,
-        default.base_branch,
-        default.agent,
-        default.agent_command,
-        ",".join(default.skip),
-    ]
     words = ["parallel-run", "--generate-only"]
-    for (option, value), usual in zip(options.items(), defaults, strict=True):
-        if value != usual:
-            words.append(f"{option}={value}")
+    for option, setting in OPTIONS.items():
+        value = getattr(settings, setting)
+        if value != getattr(Settings(), setting):
+            words.append(f"{option}={','.join(value) if isinstance(value, tuple) else value}")
     return shlex.join([*words, "--", directory] if directory.startswith("-") else [*words, directory])
 
 

@@ -18,6 +18,7 @@ enter_repository() {
   unset $(git rev-parse --local-env-vars 2>/dev/null)
   root=$(git -C "$dir" rev-parse --show-toplevel 2>/dev/null) && [ -n "$root" ] ||
     fail "ERROR: not a git repository: '$dir'" "  Run the script from a clone of the project."
+  git_common=$(cd -- "$root" && cd -- "$(git rev-parse --git-common-dir)" && pwd -P)
   case $dir in
     "$root") parallel_dir=. ;;
     *) parallel_dir=${dir#"$root"/} ;;
@@ -58,8 +59,8 @@ add_worktree() {
   if [ -e "$worktree/.git" ]; then
     return 0
   fi
-  # A directory that somebody removed by hand is still on git's list.
-  [ "$retry" -eq 0 ] || run_git -C "$root" worktree remove "$worktree" 2>/dev/null
+  # A directory that was removed by hand, or not quite made, is still on git's list.
+  [ "$retry" -eq 0 ] || run_git -C "$root" worktree remove --force --force "$worktree" 2>/dev/null
   if [ "$retry" -eq 1 ] && has_branch "$branch"; then
     run_git -C "$root" worktree add --quiet --no-checkout "$worktree" "$branch"
   else
@@ -82,6 +83,31 @@ fill_worktree() {
   [ -e "$git_dir/index" ] && return 0
   rm -f -- "$git_dir/index.lock"
   run_git -C "$worktree" checkout --quiet --force
+}
+
+# repair_worktree: undo what a crash has left half done: locks of a git that is dead, a merge of ours, a worktree that
+# git had not finished registering
+repair_worktree() {
+  if ! read_worktree || ! git -C "$worktree" rev-parse --quiet --verify HEAD >/dev/null 2>&1; then
+    # Nothing was checked out yet: there is only the link to git's side of it. Anything more is kept, and fails later.
+    rm -f -- "$worktree/.git" && rmdir -- "$worktree" && kept=0
+    return 0
+  fi
+  rm -f -- "$git_dir/index.lock" "$git_dir/HEAD.lock" "$git_common/refs/heads/$branch.lock"
+  if [ -e "$git_dir/MERGE_HEAD" ] && grep -q "^Merge $branch_prefix.* into $branch\$" "$git_dir/MERGE_MSG"; then
+    run_git -C "$worktree" merge --abort
+  fi
+}
+
+# repair_repository: remove what a crash in the middle of `worktree add` has left: git's side of a worktree without the
+# file that ties it to the repository, which makes other git commands fail
+repair_repository() {
+  for side in "$git_common"/worktrees/*; do
+    if [ -d "$side" ] && [ ! -s "$side/commondir" ]; then
+      warn "Removing '$side', which a crash left half made."
+      rm -rf -- "$side"
+    fi
+  done
 }
 
 # merge_dependencies: merge the branches of the task's dependencies into its own, in plan order; a conflict is named
@@ -109,11 +135,6 @@ merge_dependencies() {
 
 # exclude_marker: keep the marker out of `git add -A` in every worktree
 exclude_marker() {
-  git_common=$(git -C "$root" rev-parse --git-common-dir)
-  case $git_common in
-    /*) ;;
-    *) git_common=$root/$git_common ;;
-  esac
   if ! grep -q -x -F -e "/$marker" -- "$git_common/info/exclude" 2>/dev/null; then
     mkdir -p -- "$git_common/info"
     printf '/%s\n' "$marker" >>"$git_common/info/exclude"

@@ -24,14 +24,23 @@ choose_group_tool() {
 # prepare: check everything, take what this run needs, and clear its way
 prepare() {
   select_tasks
-  [ "$retry" -eq 0 ] || resume_tasks
-  preflight
-  open_state
-  [ "$mode" = task ] || take_lock
+  running='' running_count=0
+  if [ "$retry" -eq 1 ]; then
+    open_state
+    [ "$mode" = task ] || take_lock
+    resume_tasks
+    preflight
+  else
+    # A refusal leaves nothing behind: not even the lock.
+    preflight
+    open_state
+    [ "$mode" = task ] || take_lock
+  fi
   [ -z "$only_wave" ] || check_dependencies
   [ "$retry" -eq 0 ] || show_retries
   open_workspaces
   exclude_marker
+  repair_repository
   [ "$retry" -eq 1 ] || start_afresh
   link_tasks
 }
@@ -82,7 +91,7 @@ main() {
     show_usage
     return 0
   fi
-  need git awk sed grep ps sort tail head tr wc df cp mv ln rm mkdir date sleep id
+  need git awk sed grep ps sort tail head tr wc df dd cp mv ln rm rmdir mkdir date sleep id
   locate
   load_plan
   read_boot

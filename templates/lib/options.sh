@@ -14,12 +14,16 @@ Run the tasks of the plan, each by an agent in its own git worktree and branch, 
   --max-concurrent N   run at most N agents at a time (now $MAX_CONCURRENT)
   --timeout SECONDS    stop a task after so long (now $TASK_TIMEOUT)
   --grace SECONDS      time between TERM and KILL when an agent is stopped (now $GRACE)
+  --retries N          run a task that failed up to N times again, after a pause (now $RETRIES)
+  --halt WHEN          after a failure: never (others go on), soon (start no more), now (stop all) (now $HALT)
+  --max-log-size BYTES cut the log of an agent that writes more (now $MAX_LOG_SIZE)
   --force              move branches and worktrees that are in the way aside, and start afresh
   --dry-run            print the execution plan and stop
   --status             print what became of each task and stop
   --help               print this text
 
-Environment: MAX_CONCURRENT TASK_TIMEOUT GRACE WORKSPACE_ROOT BASE_BRANCH AGENT_COMMAND SKIP_TASKS
+Environment: MAX_CONCURRENT TASK_TIMEOUT GRACE RETRIES HALT MAX_LOG_SIZE WORKSPACE_ROOT BASE_BRANCH AGENT_COMMAND
+  SKIP_TASKS
 Exit status: 0 all tasks completed, 1 some did not, 2 nothing was run, 128+N stopped by signal N.
 EOF
 }
@@ -29,7 +33,7 @@ parse_options() {
   mode=run only_wave='' only_task='' retry=0 force=0
   while [ $# -gt 0 ]; do
     case $1 in
-      --wave | --task | --skip | --max-concurrent | --timeout | --grace)
+      --wave | --task | --skip | --max-concurrent | --timeout | --grace | --retries | --halt | --max-log-size)
         [ $# -gt 1 ] || usage_error "option '$1' needs a value"
         set_option "$1" "$2"
         shift
@@ -44,14 +48,25 @@ parse_options() {
     esac
     shift
   done
-  is_whole "$MAX_CONCURRENT" || usage_error "max-concurrent: expected a positive whole number, not '$MAX_CONCURRENT'"
-  is_whole "$TASK_TIMEOUT" || usage_error "timeout: expected a positive whole number of seconds, not '$TASK_TIMEOUT'"
-  [ "$GRACE" = 0 ] || is_whole "$GRACE" || usage_error "grace: expected a whole number of seconds, not '$GRACE'"
+  expect_whole max-concurrent "$MAX_CONCURRENT"
+  expect_whole timeout "$TASK_TIMEOUT"
+  expect_whole max-log-size "$MAX_LOG_SIZE"
+  [ "$GRACE" = 0 ] || expect_whole grace "$GRACE"
+  [ "$RETRIES" = 0 ] || expect_whole retries "$RETRIES"
+  [ -z "$only_wave" ] || expect_whole wave "$only_wave"
+  case $HALT in
+    never | soon | now) ;;
+    *) usage_error "halt: expected never, soon or now, not '$HALT'" ;;
+  esac
   case $BASE_BRANCH in
     -*) usage_error "base branch: '$BASE_BRANCH' begins with a dash" ;;
   esac
-  [ -z "$only_wave" ] || is_whole "$only_wave" || usage_error "wave: expected a positive whole number, not '$only_wave'"
   [ -z "$only_wave" ] || [ -z "$only_task" ] || usage_error "--wave and --task exclude each other"
+}
+
+# expect_whole <name> <value>: end with a usage error unless the value is a positive whole number
+expect_whole() {
+  is_whole "$2" || usage_error "$1: expected a positive whole number, not '$2'"
 }
 
 # set_option <option> <value>: take over one option that has a value
@@ -63,6 +78,9 @@ set_option() {
     --max-concurrent) MAX_CONCURRENT=$2 ;;
     --timeout) TASK_TIMEOUT=$2 ;;
     --grace) GRACE=$2 ;;
+    --retries) RETRIES=$2 ;;
+    --halt) HALT=$2 ;;
+    --max-log-size) MAX_LOG_SIZE=$2 ;;
     *) usage_error "unknown option '$1'" ;;
   esac
 }

@@ -83,6 +83,10 @@ check_way() {
     [ "$outcome" = selected ] || continue
     use_task "$number"
     found=
+    if [ "$retry" -eq 0 ] && read_outcome "$id" && [ "$outcome" = running ]; then
+      object "Task is still running: $id (process $record_pid, since $record_started_at)" \
+        "Use '--retry-failed' to take over from a run that died."
+    fi
     if [ -e "$worktree" ]; then
       found=1
       [ "$retry$force" != 00 ] || object_worktree

@@ -27,4 +27,5 @@ read_outcome() {
   else
     outcome=lost
   fi
+  return 0
 }

@@ -12,16 +12,18 @@ progress() {
 link_tasks() {
   for wave in $waves; do
     list_tasks "$wave" completed
-    eval "done_in_$wave=$count size_of_$wave=$count announced_$wave="
+    eval "done_in_$wave=$count"
+    list_tasks "$wave" adopted
+    eval "left_in_$wave=$count announced_$wave="
     list_tasks "$wave" selected
-    eval "left_in_$wave=$count size_of_$wave=\$((size_of_$wave + count))"
+    eval "left_in_$wave=\$((left_in_$wave + count)) size_of_$wave=\$((done_in_$wave + left_in_$wave))"
     for number in $listed; do
       eval "deps_of=\$deps_of_$number"
       for dep in $deps_of; do
         eval "outcome=\$outcome_$dep"
         case $outcome in
           completed) ;;
-          selected) eval "waits_$number=\$((waits_$number + 1)) dependents_$dep=\"\$dependents_$dep $number\"" ;;
+          selected | adopted) eval "waits_$number=\$((waits_$number + 1)) dependents_$dep=\"\$dependents_$dep $number\"" ;;
           *) eval "has_branch \"\$branch_prefix\$name_$dep\"" || eval "blocked_by_$number=\$id_$dep" ;;
         esac
       done
@@ -40,14 +42,14 @@ advance() {
       number=${ready%% *}
       ready=${ready#"$number "}
       start_task "$number"
-    elif [ -z "$ready$running" ] && [ -n "$unreleased" ]; then
+    elif [ -z "$ready$running$delayed" ] && [ -n "$unreleased" ]; then
       release_wave "${unreleased%% *}"
       unreleased=${unreleased#* }
     else
       break
     fi
   done
-  [ -n "$running" ]
+  [ -n "$running" ] || { [ -n "$delayed" ] && [ -z "$stopping" ]; }
 }
 
 # release_wave <wave>: let the wave's tasks start
@@ -102,7 +104,7 @@ start_task() {
       # By now another process may have the number of a scheduler that died.
       ! is_alive "$$" "$own_identity" || kill -s USR1 "$$"
     ) &
-    eval "runner_$1=$!"
+    eval "runner_$1=$! identity_$1="
     running="$running$1 "
     running_count=$((running_count + 1))
     manifest_stale=1
@@ -116,9 +118,9 @@ start_task() {
 collect_results() {
   still=
   for number in $running; do
-    eval "id=\$id_$number runner=\$runner_$number"
+    eval "id=\$id_$number runner=\$runner_$number identity=\$identity_$number"
     if [ ! -f "$state/$id.result" ]; then
-      if is_alive "$runner"; then
+      if is_alive "$runner" "$identity"; then
         still="$still$number "
         continue
       fi
@@ -135,9 +137,7 @@ collect_results() {
 bury_task() {
   use_task "$1"
   warn "$id: its runner died without a verdict"
-  read_record "$id.agent"
-  is_alive "$record_pid" "$record_identity" || record_pid=0
-  stop_processes "$record_pid" "$GRACE"
+  stop_remains
   read_record "$id.start"
   verdict=failed
   [ -z "$stopping" ] || verdict=interrupted
@@ -148,11 +148,19 @@ bury_task() {
 # end_task <number>: take over the task's recorded result: report it, and free its dependents or block them
 end_task() {
   use_task "$1"
-  read_record "$id.result"
+  announce_wave
+  manifest_stale=1
+  if ! read_record "$id.result" || [ -z "$record_status" ]; then
+    warn "$id: its result cannot be read or was never written: is the disk full?"
+    record_status=failed record_error=state
+  fi
+  ! delay_retry "$1" || return 0
   eval "outcome_$1=\$record_status"
   report_task
-  manifest_stale=1
-  [ "$record_status" = completed ] || run_outcome=failed
+  if [ "$record_status" != completed ]; then
+    run_outcome=failed
+    halt
+  fi
   eval "dependents=\$dependents_$1 left=\$((left_in_$wave - 1)) left_in_$wave=\$left"
   if [ "$record_status" = completed ]; then
     eval "done_in_$wave=\$((done_in_$wave + 1))"
@@ -162,6 +170,45 @@ end_task() {
     [ "$record_status" = completed ] || eval "blocked_by_$dependent=\$id"
   done
   [ "$left" -gt 0 ] || report_wave "$wave"
+}
+
+# delay_retry <number>: when the task failed and may be tried again, put it off for a while that doubles each time
+delay_retry() {
+  eval "tried=\${tried_$1:-0}"
+  [ "$record_status" = failed ] && [ "$tried" -lt "$RETRIES" ] && [ -z "$stopping" ] || return 1
+  case $record_error in
+    merge_conflict | prompt_missing | state) return 1 ;;
+  esac
+  pause=$retry_delay
+  doublings=$tried
+  while [ "$doublings" -gt 0 ] && [ "$pause" -lt 600 ]; do
+    pause=$((pause * 2)) doublings=$((doublings - 1))
+  done
+  eval "tried_$1=$((tried + 1)) due_$1=$((now + pause))"
+  delayed="$delayed$1 "
+  progress "wave=$wave task=$id status=retrying error=$record_error in=$pause"
+}
+
+# release_delayed: make those tasks ready again whose pause is over
+release_delayed() {
+  waiting=
+  for number in $delayed; do
+    eval "due=\$due_$number"
+    if [ "$due" -le "$now" ]; then
+      ready="$ready$number "
+    else
+      waiting="$waiting$number "
+    fi
+  done
+  delayed=$waiting
+}
+
+# halt: after a failure, stop as the policy says: never, soon (start no more) or now (stop what runs)
+halt() {
+  if [ "$HALT" != never ] && [ -z "$stopping" ]; then
+    stopping=halt
+    [ "$HALT" = soon ] || signals=1
+  fi
 }
 
 # report_task: print the progress line of the result that was read
@@ -180,7 +227,10 @@ report_wave() {
   eval "completed=\$done_in_$1 size=\$size_of_$1 left=\$left_in_$1"
   verdict=completed
   [ "$completed" -eq "$size" ] || verdict=failed
-  [ -z "$stopping" ] || [ "$verdict" = completed ] || verdict=interrupted
+  case $stopping,$verdict in
+    ,* | halt,* | *,completed) ;;
+    *) verdict=interrupted ;;
+  esac
   progress "wave=$1 status=$verdict tasks=$completed/$size"
 }
 
@@ -207,7 +257,7 @@ pass_signals() {
 
 # run_plan: run all selected tasks until the last has ended or a signal has stopped them
 run_plan() {
-  ready='' hopeless='' running='' running_count=0 unreleased="${waves# } "
+  ready='' hopeless='' delayed='' unreleased="${waves# } "
   stopping='' signals=0 awake='' sleeper=''
   run_outcome=running run_started=$now run_started_at=$now_at run_finished='' run_finished_at=''
   trap 'wake' USR1
@@ -216,12 +266,19 @@ run_plan() {
   trap 'on_signal HUP' HUP
   # Who reads our output may go away; the run does not end for that.
   trap '' PIPE
+  adopted=$running
+  for number in $adopted; do
+    use_task "$number"
+    announce_wave
+    progress "wave=$wave task=$id status=adopted"
+  done
   record_run running
   write_manifest
   while advance; do
     refresh_manifest
     pass_signals
-    if [ -n "$stopping" ]; then
+    # No signal tells of an adopted runner, nor of the end of a pause.
+    if [ -n "$stopping$adopted$delayed" ]; then
       nap 1
     else
       nap "$tick"
@@ -229,6 +286,7 @@ run_plan() {
     awake=
     read_clock
     collect_results
+    release_delayed
   done
   finish_run
 }
@@ -246,7 +304,7 @@ finish_run() {
   run_finished=$now run_finished_at=$now_at
   [ "$run_outcome" = failed ] || run_outcome=completed
   if [ -n "$stopping" ]; then
-    run_outcome=interrupted
+    [ "$stopping" = halt ] || run_outcome=interrupted
     for wave in $waves; do
       eval "left=\$left_in_$wave announced=\$announced_$wave"
       [ -z "$announced" ] || [ "$left" -eq 0 ] || report_wave "$wave"

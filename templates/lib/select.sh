@@ -22,7 +22,8 @@ select_tasks() {
   set +f
 }
 
-# resume_tasks: with --retry-failed, leave completed tasks alone, and list in failed_before those that have to run again
+# resume_tasks: with --retry-failed, leave completed tasks alone, adopt those whose runner outlived its scheduler, and
+# list in failed_before those that have to run again
 resume_tasks() {
   failed_before=
   [ -e "$state/run" ] || import_manifest
@@ -31,6 +32,11 @@ resume_tasks() {
     read_outcome "$id"
     case $chosen,$outcome in
       *,completed) eval "outcome_$number=completed" ;;
+      selected,running)
+        eval "outcome_$number=adopted runner_$number=\$record_pid identity_$number=\$record_identity"
+        running="$running$number "
+        running_count=$((running_count + 1))
+        ;;
       selected,failed | selected,interrupted | selected,lost)
         failed_before="$failed_before $number"
         eval "error_$number=\${record_error:-$outcome}"

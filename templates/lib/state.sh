@@ -4,51 +4,23 @@
 write_record() {
   record=$1
   shift
+  content=
   for line in "$@"; do
     case $line in
       *=) ;;
-      *) printf '%s\n' "$line" ;;
+      *) content=$content$line$newline ;;
     esac
-  done >"$state/.$record.new" && mv -f -- "$state/.$record.new" "$state/$record"
+  done
+  printf '%s' "$content" >"$state/.$record.new" && mv -f -- "$state/.$record.new" "$state/$record"
 }
 
 # open_state: make the folders for logs and records, which nobody else may read
 open_state() {
-  mkdir -p -- "$state" || fail "ERROR: cannot write to '$logs'"
+  if [ -h "$logs" ] || [ -h "$state" ] || ! mkdir -p -- "$state" || [ ! -w "$state" ]; then
+    fail "ERROR: cannot write to '$state'" "  It has to be a folder of one's own, and no symbolic link."
+  fi
   [ -e "$logs/.gitignore" ] || printf '*\n' >"$logs/.gitignore"
-}
-
-# take_lock: become the one orchestrator of this directory, or end with status 2
-take_lock() {
-  read_identity "$$"
-  own=.lock.$$
-  printf '%s\n' "pid=$$" "identity=$identity" "started_at=$now_at" >"$state/$own"
-  tries=0
-  # A hard link is made at once and with its contents, and fails when the name is taken.
-  until ln -- "$state/$own" "$state/lock" 2>/dev/null; do
-    tries=$((tries + 1))
-    [ "$tries" -lt 100 ] || fail "ERROR: cannot lock '$state/lock'"
-    read_record lock || continue
-    if is_alive "$record_pid" "$record_identity"; then
-      rm -f -- "$state/$own"
-      fail "ERROR: another run of '$parallel_dir' is under way" \
-        "  Process $record_pid holds it since $record_started_at."
-    fi
-    dead=$record_pid:$record_identity
-    mv -- "$state/lock" "$state/$own.dead" 2>/dev/null || continue
-    read_record "$own.dead"
-    if [ "$dead" = "$record_pid:$record_identity" ]; then
-      warn "Taking over from a run that died: process $record_pid, started $record_started_at."
-    else
-      # Somebody else took over in between: what we moved is the lock of the living.
-      ln -- "$state/$own.dead" "$state/lock" 2>/dev/null
-    fi
-    rm -f -- "$state/$own.dead"
-  done
-  rm -f -- "$state/$own"
-}
-
-# drop_lock: let the next run in
-drop_lock() {
-  rm -f -- "$state/lock"
+  # A crash may have torn the last line.
+  [ ! -f "$logs/orchestrator.log" ] || [ -z "$(tail -c 1 -- "$logs/orchestrator.log")" ] ||
+    printf '\n' >>"$logs/orchestrator.log"
 }

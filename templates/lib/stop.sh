@@ -10,14 +10,15 @@ list_marked() {
   grep -l -F -e "PARALLEL_MARK=$worktree:" /proc/[0-9]*/environ 2>/dev/null | sed 's/[^0-9]//g'
 }
 
-# list_processes <agent>: print the ids of the agent, its descendants, its group and all that carry its mark
+# list_processes <agent>: print the ids of the agent, its descendants, its group and all that carry its mark; of the
+# mark alone when the agent is 0, which means that it is not known
 list_processes() {
   {
     list_marked
     ps -A -o pid= -o ppid= -o pgid= 2>/dev/null || ps -o pid= -o ppid= -o pgid=
   } | awk -v agent="$1" '
     NF == 1 { found[$1]; next }
-    { parent[$1] = $2; if ($1 == agent || $3 == agent) found[$1] }
+    { parent[$1] = $2; if (agent > 1 && ($1 == agent || $3 == agent)) found[$1] }
     END {
       do {
         more = 0
@@ -70,6 +71,13 @@ stop_leftovers() {
     warn "$id: stopping what the agent left running"
     stop_processes "$1" "$GRACE"
   fi
+}
+
+# stop_remains: stop what is left of an agent whose runner died, known by its record and its mark
+stop_remains() {
+  read_record "$id.agent"
+  is_alive "$record_pid" "$record_identity" || record_pid=0
+  stop_processes "$record_pid" "$GRACE"
 }
 
 # in_new_group <command> [<argument>...]: become the command, in a process group of its own where the box can do it

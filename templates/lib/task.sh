@@ -4,16 +4,20 @@
 # an earlier attempt left its worktree
 begin_attempt() {
   attempt=1
-  while [ -e "$logs/$id.$attempt.log" ]; do
+  while [ -e "$logs/$id.$attempt.log" ] || [ -h "$logs/$id.$attempt.log" ]; do
     attempt=$((attempt + 1))
   done
-  if [ -e "$log" ]; then
+  if [ -e "$log" ] || [ -h "$log" ]; then
     mv -f -- "$log" "$logs/$id.$attempt.log"
     attempt=$((attempt + 1))
   fi
   : >"$log"
   kept=0
-  [ ! -e "$worktree/.git" ] || kept=1
+  if [ -e "$worktree/.git" ]; then
+    kept=1
+    stop_remains 2>>"$log"
+    repair_worktree >>"$log" 2>&1
+  fi
   if [ "$attempt" -gt 1 ]; then
     progress "wave=$wave task=$id status=started attempt=$attempt"
   else
@@ -41,6 +45,10 @@ run_task() {
   started=$now started_at=$now_at
   write_record "$id.start" "attempt=$attempt" "pid=$runner" "identity=$identity" \
     "started=$started" "started_at=$started_at" || return 1
+  # Either a new scheduler sees this record, or we see that it has taken over from ours, and leave the task to it.
+  if [ "$mode" != task ] && read_record lock && [ "$record_pid" != "$$" ]; then
+    return 1
+  fi
   rm -f -- "$state/$id.result"
 
   if ! fill_worktree >>"$log" 2>&1; then
@@ -129,11 +137,20 @@ watch_agent() {
     step=$tick
     [ "$left" -gt "$step" ] || step=$left
     nap "$step"
-    [ -z "$awake" ] || return 0
-    is_alive "$runner" || return 0
+    [ -z "$awake" ] && is_alive "$runner" || return 0
     left=$((left - step))
+    cut_log
   done
   kill -s USR2 "$runner"
+}
+
+# cut_log: cut the log when it has grown beyond its limit, and say so in it; what is written from now on follows
+cut_log() {
+  if [ "$(wc -c <"$log")" -gt "$MAX_LOG_SIZE" ]; then
+    # dd without input truncates its output at the offset.
+    dd if=/dev/null of="$log" bs=1 seek="$MAX_LOG_SIZE" 2>/dev/null
+    printf '\n[run-parallel.sh: log cut at %s bytes]\n' "$MAX_LOG_SIZE" >>"$log"
+  fi
 }
 
 # stop_agent <cause>: record why before any signal is sent, then stop the agent; called by traps
