@@ -1,7 +1,7 @@
 """Cases as data: each folder of tests/cases holds a parallel directory and what is to be said of it.
 
-`input/` is the directory; `problems.txt` the problems, if there are any; `plan.json` the plan, if none of them
-is an error. `UPDATE_CASES=1 pytest tests/test_cases.py` writes the two anew: read the diff like code.
+`input/` is the directory; `problems.txt` the problems, if there are any; `plan.json` the plan, if none is an
+error. `UPDATE_CASES=1 pytest tests/test_cases.py` writes the two anew: read the diff like code.
 """
 
 import os

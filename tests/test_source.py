@@ -157,12 +157,12 @@ def test_duplicate_keys_are_named_but_not_without_end() -> None:
     assert len(found) == 100
 
 
-FRAGMENTS = st.sampled_from(
-    b'---\n|---|deps: |wave: 1\n|[|]|{|}|:|,|"|&a |*a|!!|\xff|\\ud800|"waves":|"tasks":'
-    b'|"files":|"number":1|\0|\xef\xbb\xbf|\r\n|? |- |> |NaN|1|#|CREATE: |## Scope\n|(|`|%|"id":|task-001|tasks/|::'.split(
-        b"|"
-    )
-)
+PIECES = b"""---
+|---|deps: |wave: 1
+|[|]|{|}|:|,|"|&a |*a|!!|\xff|\\ud800|"waves":|"tasks":|"files":|"number":1|\0|\xef\xbb\xbf|\r\n|? |- |> |NaN|1|#
+|CREATE: |## Scope
+|(|`|%|"id":|task-001|tasks/|::"""
+FRAGMENTS = st.sampled_from(PIECES.split(b"|"))
 BYTES = st.one_of(st.binary(max_size=40), st.lists(FRAGMENTS, max_size=25).map(b"".join))
 
 
