@@ -69,7 +69,7 @@ class LiveView:
         bar = Table.grid(padding=(0, 2, 0, 0))
         bar.add_row(
             ProgressBar(
-                total=max(len(tasks), 1), completed=over, width=max(10, min(40, self._console.width - 36))
+                total=max(len(tasks), 1), completed=over, width=max(4, min(40, self._console.width - 36))
             ),
             Text(f"{count(tasks)} tasks complete, {running} running"),
         )

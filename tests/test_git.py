@@ -36,13 +36,22 @@ def test_changes_in_the_parallel_directory_do_not_count(project: Project) -> Non
     assert set(facts(project.directory, ignore=(project.root / "ws",)).dirty) == {"new file", "READ ME.md"}
 
 
-def test_directory_names_are_not_patterns(build: Callable[..., Project]) -> None:
-    project = build(place=":(top)*/[a]'*")
+@pytest.mark.parametrize("place", ["*", ":(top)*/[a]'*"])
+def test_directory_names_are_not_patterns(build: Callable[..., Project], place: str) -> None:
+    project = build(place=place)
     (project.directory / "x").touch()
     (project.root / "y").touch()
     found = facts(project.directory)
     assert found.dirty == ("y",)
     assert found.base_has_directory
+
+
+def test_a_renamed_file_is_one_change(project: Project) -> None:
+    (project.root / "? x").write_text("some text\n")
+    git(project.root, "add", "-A")
+    git(project.root, "commit", "-qm", "x")
+    git(project.root, "mv", "? x", "y")
+    assert facts(project.directory).dirty == ("y",)
 
 
 def test_the_index_is_not_touched(project: Project) -> None:

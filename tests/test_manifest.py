@@ -44,6 +44,10 @@ def test_insertion_into_small_objects(text: str, expected: str) -> None:
     assert replace_member(text, "b", 1) == expected
 
 
+def test_letters_stay_letters() -> None:
+    assert replace_member('{"a": 1}', "a", "\u00e9") == '{"a": "\u00e9"}'
+
+
 def test_only_the_top_level_member_is_meant() -> None:
     text = '{"a": {"execution": 1}, "b": "\\"execution\\": 2", "execution": 3}'
     assert replace_member(text, "execution", 4) == text.replace("3", "4")

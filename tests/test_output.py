@@ -50,6 +50,18 @@ def test_a_failure_names_the_file_and_leaves_nothing(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["folder"]  # noqa: PTH208
 
 
+def test_a_file_that_cannot_be_replaced_leaves_no_temporary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, target: Path) -> Path:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(WriteError, match="Operation not permitted"):
+        write_if_changed(tmp_path / "x", "x")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_undecodable_bytes_survive_reading_and_writing(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"\xff\r\n\xe2\x80\xa8")
