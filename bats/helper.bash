@@ -1,0 +1,287 @@
+# What the tests share: a project of their own, the script under test in the shell under test, and a look at what it
+# left. Bash 3.2 will do. A test that leaves a process behind fails.
+
+bats_require_minimum_version 1.5.0
+
+read -r -a shell <<<"${PARALLELGEN_SHELL:-sh}"
+
+# The person who runs the tests, a hook or a session may have set any of these.
+# shellcheck disable=SC2046  # a list of names
+unset $(git rev-parse --local-env-vars) CDPATH MAX_CONCURRENT TASK_TIMEOUT GRACE WORKSPACE_ROOT BASE_BRANCH SKIP_TASKS
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 LC_ALL=C
+umask 022
+
+setup() {
+  begin "$BATS_TEST_TMPDIR" "$BATS_TEST_NUMBER"
+}
+
+teardown() {
+  nothing_runs
+}
+
+# begin <folder> <id>: prepare a place for the projects, agents and notes of a test, or of a whole file
+begin() {
+  home=$1
+  export PARALLELGEN_TEST_ID=$$.$2 HOME=$home TEST_NOTES=$home/notes TEST_AGENTS=$home/agents
+  export AGENT_COMMAND="sh '${BATS_TEST_DIRNAME//\'/\'\\\'\'}/agents/fake.sh'" GRACE=1
+  mkdir -p "$TEST_NOTES" "$TEST_AGENTS"
+  out=$home/out err=$home/err from=''
+}
+
+# project <plan> [<name> [<directory>]]: copy the project of that plan, and set the paths in it
+project() {
+  project=$home/${2:-project} directory=parallel/${3:-TS-0042-inventory}
+  cp -Rp "$PROJECTS/$1" "$project"
+  if [ $# -gt 2 ]; then
+    mv -- "$project/parallel/TS-0042-inventory" "$project/$directory"
+    commit_all
+  fi
+  use_project
+}
+
+# use_project: set the paths of the project
+use_project() {
+  dir=$project/$directory
+  script=$directory/scripts/run-parallel.sh
+  manifest=$dir/manifest.json logs=$dir/logs state=$dir/logs/state
+  spaces=${project%/*}/workspaces
+}
+
+# commit_all: commit everything in the project
+commit_all() {
+  git -C "$project" add -A
+  git -C "$project" commit --quiet -m 'Go on'
+}
+
+# agent <task>...: let the agent do what stdin says, for these tasks
+agent() {
+  local text
+  text=$(cat)
+  for task in "$@"; do
+    printf '%s\n' "$text" >"$TEST_AGENTS/$task.sh"
+  done
+}
+
+# launch <argument>...: start the script, as a person would who stands in the root of the project. Signals are as at a
+# terminal, whatever started us, and an alarm ends a script that hangs.
+launch() {
+  cd "${from:-$project}"
+  "$PERL" -e '$SIG{$_} = "DEFAULT" for qw(HUP INT QUIT PIPE TERM USR1 USR2); alarm 60; exec { $ARGV[0] } @ARGV' -- \
+    "${shell[@]}" "$script" "$@" </dev/null >"$out" 2>"$err" 3>&- &
+  pid=$!
+}
+
+# finish: wait for the end of the script, and set status
+finish() {
+  status=0
+  wait "$pid" || status=$?
+}
+
+# run_script <argument>...: run the script to its end, and set status
+run_script() {
+  launch "$@"
+  finish
+}
+
+# show: print what the script said; bats prints it when the test fails
+show() {
+  printf '%s\n' "--- status ${status-}" '--- stdout'
+  cat -- "$out"
+  printf '%s\n' '--- stderr'
+  cat -- "$err"
+  local log
+  for log in "$logs"/*.log; do
+    [ ! -s "$log" ] || [ "${log##*/}" = orchestrator.log ] || { printf '%s\n' "--- ${log##*/}" && tail -n 20 -- "$log"; }
+  done
+}
+
+# ended_with <status>
+ended_with() {
+  [ "$status" -eq "$1" ] || { show && printf '%s\n' "--- expected status $1" && return 1; }
+}
+
+# completes <argument>...: run the script, which must complete
+completes() {
+  run_script "$@"
+  ended_with 0
+}
+
+# fails <argument>...: run the script, which must fail in order
+fails() {
+  run_script "$@"
+  ended_with 1
+}
+
+# refuses <argument>...: run the script, which must do nothing and say why
+refuses() {
+  run_script "$@"
+  ended_with 2
+}
+
+# same <expected> <found>
+same() {
+  [ "$1" = "$2" ] || { show && printf '%s\n' '--- expected' "$1" '--- found' "$2" && return 1; }
+}
+
+# out_is, err_is: the output is what stdin says
+out_is() {
+  diff -u --label expected - --label found "$out" || { show && return 1; }
+}
+err_is() {
+  diff -u --label expected - --label found "$err" || { show && return 1; }
+}
+
+# has <file> <line>..., lacks <file> <text>...
+has() {
+  local file=$1 line
+  shift
+  for line in "$@"; do
+    grep -q -x -F -e "$line" -- "$file" || { show && printf '%s\n' "--- no such line in $file: $line" && return 1; }
+  done
+}
+lacks() {
+  local file=$1 text
+  shift
+  for text in "$@"; do
+    if grep -q -F -e "$text" -- "$file"; then
+      show
+      printf '%s\n' "--- should not be in $file: $text"
+      return 1
+    fi
+  done
+}
+
+# out_has <line>..., err_has <line>..., out_lacks <text>..., err_lacks <text>...
+out_has() {
+  has "$out" "$@"
+}
+err_has() {
+  has "$err" "$@"
+}
+out_lacks() {
+  lacks "$out" "$@"
+}
+err_lacks() {
+  lacks "$err" "$@"
+}
+
+# task_ended <task> <rest of its progress line>
+task_ended() {
+  grep -q -x -e "\[PROGRESS\] wave=[0-9]* task=$1 status=$2" -- "$out" ||
+    { show && printf '%s\n' "--- expected of $1: status=$2" && return 1; }
+}
+
+# started: print the tasks that were started, in order
+started() {
+  sed -n 's/^\[PROGRESS\] wave=[0-9]* task=\([^ ]*\) status=started.*/\1/p' "$out" | paste -s -d ' ' -
+}
+
+# execution <expression>: print a Python expression on the `execution` member e of the manifest m
+execution() {
+  "$PYTHON" -I -c '
+import json, sys
+m = json.load(open(sys.argv[1], encoding="utf-8-sig"))
+e = m.get("execution")
+print(json.dumps(eval(sys.argv[2])))
+' "$manifest" "$1"
+}
+
+# await <command> [<argument>...]: wait until the command succeeds, but not for ever
+await() {
+  local tries=0
+  until "$@"; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 1000 ] || { show && printf '%s\n' "--- waited in vain for: $*" && return 1; }
+    sleep 0.02
+  done
+}
+
+# noted <text>: true when an agent has noted this
+noted() {
+  grep -q -x -F -e "$1" -- "$TEST_NOTES/notes" 2>/dev/null
+}
+
+# branch_has <branch> <path>, branch_lacks <branch> <path>
+branch_has() {
+  git -C "$project" cat-file -e "$1:$2" || { show && printf '%s\n' "--- $1 lacks $2" && return 1; }
+}
+branch_lacks() {
+  ! git -C "$project" cat-file -e "$1:$2" 2>/dev/null || { show && printf '%s\n' "--- $1 has $2" && return 1; }
+}
+
+# absent <path>...: none of these exists
+absent() {
+  local path
+  for path in "$@"; do
+    [ ! -e "$path" ] || { show && printf '%s\n' "--- should not exist: $path" && return 1; }
+  done
+}
+
+# mode_of <path>: print its permissions
+mode_of() {
+  "$PERL" -e 'printf "%04o\n", (stat $ARGV[0])[2] & 07777' "$1"
+}
+
+# poor_box <command>...: from now on, let the PATH hold the needed utilities and these commands, and nothing else
+poor_box() {
+  local box=$home/box utility
+  mkdir "$box"
+  for utility in sh git awk sed grep ps sort tail head tr wc df cp mv ln rm mkdir date sleep id cat dd "$@"; do
+    ln -s "$(command -v "$utility")" "$box/$utility"
+  done
+  shell[0]=$(command -v "${shell[0]}")
+  box_path=$box
+}
+
+# on_poor_box <command> [<argument>...]: run the command with the PATH of the poor box
+on_poor_box() {
+  local status_of=0 path=$PATH
+  PATH=$box_path
+  "$@" || status_of=$?
+  PATH=$path
+  return "$status_of"
+}
+
+# living: print `pid command` for each process that this test has started and that runs
+living() {
+  local file
+  # The grep must not find itself.
+  env -u PARALLELGEN_TEST_ID grep -l -a -F -e "PARALLELGEN_TEST_ID=$PARALLELGEN_TEST_ID" /proc/[0-9]*/environ 2>/dev/null |
+    while IFS=/ read -r _ _ number _; do
+      printf '%s %s\n' "$number" "$(tr '\0' ' ' <"/proc/$number/cmdline" 2>/dev/null)"
+    done
+}
+
+# nobody_lives: true when this test has no process left
+nobody_lives() {
+  [ -z "$(living)" ]
+}
+
+# all_dead: check at once, without grace, that no process is left
+all_dead() {
+  local left
+  left=$(living)
+  [ -z "$left" ] || { show && printf '%s\n' '--- still running' "$left" && return 1; }
+}
+
+# nothing_runs: end what the test left running, by process id, and fail if there was something
+nothing_runs() {
+  local left number tries=0
+  left=$(living)
+  while [ -n "$left" ] && [ "$tries" -lt 20 ]; do
+    sleep 0.05
+    tries=$((tries + 1))
+    left=$(living)
+  done
+  [ -n "$left" ] || return 0
+  printf '%s\n' '--- the test left these processes behind' "$left"
+  tries=0
+  while [ -n "$left" ] && [ "$tries" -lt 50 ]; do
+    printf '%s\n' "$left" | while read -r number _; do
+      kill -s KILL "$number" 2>/dev/null || :
+    done
+    tries=$((tries + 1))
+    left=$(living)
+  done
+  return 1
+}

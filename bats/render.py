@@ -1,0 +1,54 @@
+"""Make a parallel directory with its run-parallel.sh for each file of plan lines: all in one start of Python."""
+
+import json
+import sys
+from pathlib import Path
+
+from parallelgen import render
+from parallelgen.plan import Plan, Settings, Task, Wave
+
+TITLE = "TS-0042-inventory"
+
+
+def read_plan(text: str) -> Plan:
+    """Make a plan of lines as they stand in a script: id, name, wave, dependencies, timeout, prompt."""
+    waves: dict[int, list[Task]] = {}
+    for line in text.splitlines():
+        id_, name, wave, deps, timeout, prompt = line.split(maxsplit=5)
+        task = Task(
+            id=id_,
+            name=name,
+            wave=int(wave),
+            deps=() if deps == "-" else tuple(deps.split(",")),
+            timeout=None if timeout == "-" else int(timeout),
+            prompt=prompt,
+            component=None,
+            agent=None,
+        )
+        waves.setdefault(task.wave, []).append(task)
+    return Plan(
+        title=TITLE,
+        tech_spec="TS-0042",
+        waves=tuple(Wave(number, tuple(tasks), None) for number, tasks in sorted(waves.items())),
+        settings=Settings(agent_command='echo "this is the agent of the settings"; exit 7'),
+    )
+
+
+def main(target: Path, sources: list[Path]) -> None:
+    for source in sources:
+        plan = read_plan(source.read_text(encoding="utf-8"))
+        directory = target / source.name / "parallel" / TITLE
+        for folder in ("scripts", "prompts", "tasks"):
+            (directory / folder).mkdir(parents=True)
+        script = directory / "scripts" / "run-parallel.sh"
+        script.write_text(render.run_script(plan, f"parallel/{TITLE}"), encoding="utf-8")
+        script.chmod(0o755)
+        for task in plan.tasks:
+            (directory / task.prompt).write_text(f"Do {task.id}.\n", encoding="utf-8")
+            (directory / "tasks" / f"{task.name}.md").write_text(f"# {task.name}\n", encoding="utf-8")
+        manifest = {"technology": {"language": "python"}, "tasks": {"total": len(plan.tasks)}}
+        (directory / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]])

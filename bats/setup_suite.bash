@@ -1,0 +1,22 @@
+# Before all files: a committed project for each plan, which the tests copy.
+
+setup_suite() {
+  local here=$BATS_TEST_DIRNAME root plan
+  [ -d "$here/plans" ] || here=$here/bats
+  root=${here%/*}
+  PYTHON=$root/.venv/bin/python
+  [ -x "$PYTHON" ] || PYTHON=$(command -v python3)
+  PERL=$(command -v perl)
+  export PYTHON PERL PROJECTS=$BATS_SUITE_TMPDIR/projects
+
+  PYTHONPATH=$root "$PYTHON" "$here/render.py" "$PROJECTS" "$here"/plans/*
+  for plan in "$here"/plans/*; do
+    cd "$PROJECTS/${plan##*/}"
+    printf '# Inventory\n' >README.md
+    git init --quiet --template= -b main
+    git config user.name 'Test Person'
+    git config user.email test@example.org
+    git add -A
+    git commit --quiet -m 'Start the project'
+  done
+}
