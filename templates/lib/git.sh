@@ -137,6 +137,7 @@ merge_dependencies() {
 exclude_marker() {
   if ! grep -q -x -F -e "/$marker" -- "$git_common/info/exclude" 2>/dev/null; then
     mkdir -p -- "$git_common/info"
+    end_line "$git_common/info/exclude"
     printf '/%s\n' "$marker" >>"$git_common/info/exclude"
   fi
 }

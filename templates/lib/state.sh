@@ -21,6 +21,5 @@ open_state() {
   fi
   [ -e "$logs/.gitignore" ] || printf '*\n' >"$logs/.gitignore"
   # A crash may have torn the last line.
-  [ ! -f "$logs/orchestrator.log" ] || [ -z "$(tail -c 1 -- "$logs/orchestrator.log")" ] ||
-    printf '\n' >>"$logs/orchestrator.log"
+  end_line "$logs/orchestrator.log"
 }

@@ -121,7 +121,7 @@ launch_agent() {
     PARALLEL_ATTEMPT=$attempt PARALLEL_MARK=${worktree}:
     export PARALLEL_TASK PARALLEL_WAVE PARALLEL_BRANCH PARALLEL_DIR PARALLEL_WORKTREE PARALLEL_ATTEMPT PARALLEL_MARK
     in_new_group sh -c "$AGENT_COMMAND"
-  ) <"$dir/$prompt" >>"$log" 2>&1 &
+  ) <"$dir/$prompt" >>"$log" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
   agent=$!
   [ "$job_control" -eq 0 ] || set +m
 }
@@ -131,6 +131,9 @@ watch_agent() {
   awake='' sleeper=''
   trap 'wake' TERM
   trap '' INT HUP USR1 USR2
+  # Its sleep carries the mark: when the runner is killed, whoever clears up finds it, and the watcher ends with it.
+  PARALLEL_MARK=${worktree}:
+  export PARALLEL_MARK
   left=$limit
   [ "$left" != - ] || left=$TASK_TIMEOUT
   while [ "$left" -gt 0 ]; do
@@ -157,6 +160,7 @@ cut_log() {
 stop_agent() {
   [ -z "$cause" ] || return 0
   cause=$1
+  [ -z "$watcher" ] || kill -s TERM "$watcher" 2>/dev/null
   [ -z "$agent" ] || stop_processes "$agent" "$GRACE" 2>>"$log"
 }
 

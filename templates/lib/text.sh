@@ -29,6 +29,11 @@ need() {
   done
 }
 
+# end_line <file>: end the file's last line, if it has one without an end
+end_line() {
+  [ ! -f "$1" ] || [ -z "$(tail -c 1 -- "$1")" ] || printf '\n' >>"$1"
+}
+
 # is_whole <text>: true for a positive whole number, as counts and times in seconds have to be
 is_whole() {
   case $1 in
