@@ -1,9 +1,9 @@
-# --- draw: a frame, made by one awk from facts and logs; nothing of theirs reaches the terminal unseen
+# --- draw: a frame, made by one awk; nothing from records and logs reaches the terminal unexamined
 
-# draw_frame: read what print_facts and print_logs print, and print a frame that fits in rows (0: any) and columns
+# draw_frame: turn what print_facts prints into a frame of so many rows (0: any) and columns
 draw_frame() {
   LC_ALL=C awk -v rows="$rows" -v columns="$columns" -v now="$now" -v color="$color" -v full_screen="$full_screen" '
-    # Leave the text of a log line: no escape sequences, no other control characters, of a progress bar the last state.
+    # Without escape sequences and control characters, and of a progress bar only its last state.
     function clean(text) {
       gsub(/\033\[[0-?]*[ -\/]*[@-~]/, "", text)
       gsub(/\033[]PX^_][^\007\033]*(\007|\033\\)?/, "", text)
@@ -15,127 +15,203 @@ draw_frame() {
       sub(/^ +/, "", text)
       return text
     }
+
     # Cut to so many columns; what is neither printable ASCII nor good UTF-8 becomes a question mark.
     function fit(text, room,    out, size, width) {
-      out = ""
-      while (text != "" && room > 0) {
+      for (out = ""; text != "" && room > 0; room -= width) {
+        width = 1
         if (match(text, /^[ -~]+/)) {
           size = width = RLENGTH < room ? RLENGTH : room
           out = out substr(text, 1, size)
         } else if (counts_bytes && match(text, utf8)) {
           size = RLENGTH
-          width = match(text, wide) ? 2 : 1
+          if (match(text, wide)) width = 2
           if (width <= room) out = out substr(text, 1, size)
         } else {
-          size = width = 1
+          size = 1
           out = out "?"
         }
-        room -= width
         text = substr(text, size + 1)
       }
       return out
     }
+
     function pad(text, width) { return sprintf("%-" width "s", fit(text, width)) }
     function paint(style, text) { return color && style != "" ? "\033[" style "m" text "\033[0m" : text }
     function count(n, noun) { return n " " noun (n == 1 ? "" : "s") }
+
     function span(seconds,    minutes) {
       if (seconds < 0) seconds = 0
       minutes = int(seconds / 60)
       if (minutes >= 60) return sprintf("%dh %02dm", minutes / 60, minutes % 60)
       return minutes ? sprintf("%dm %02ds", minutes, seconds % 60) : seconds "s"
     }
+
     function emit(line) {
-      if (rows && printed >= rows) return
-      frame = frame (printed++ ? "\n" : "") line (full_screen ? "\033[K" : "")
+      if (!rows || printed < rows)
+        frame = frame (printed++ ? "\n" : "") line (full_screen ? "\033[K" : "")
     }
-    function keep_log() {
+
+    # True when this process is the one that wrote the record; the identity is made as run-parallel.sh makes it.
+    function is_alive(record,    pid, file, stat, field) {
+      pid = value[record, "pid"]
+      if (!has_proc) return pid in identity && identity[pid] == value[record, "identity"]
+      file = "/proc/" pid "/stat"
+      if (pid !~ /^[0-9]+$/ || (getline stat <file) <= 0) return 0
+      close(file)
+      sub(/.*\) /, "", stat)
+      split(stat, field, " ")
+      return field[1] !~ /[ZX]/ && boot ":" field[20] == value[record, "identity"]
+    }
+
+    # Keep the last line of the log that was read which has something to see.
+    function keep_log(    text) {
       for (; line_total > 0; line_total--)
-        if ((text = clean(lines[line_total])) != "") { last[owner] = text; break }
-      line_total = 0
+        if (last[owner] == "" && (text = clean(line[line_total])) != "") last[owner] = text
     }
-    function header(    text, style) {
-      emit(paint(1, fit(title, width)))
-      if (run == "-") return (total == sum["pending"]) ? "No run has started." : "No orchestrator has run."
-      text = run
-      if (run == "dead") text = "dead: process " run_pid " is gone"
-      if (run == "running") text = "running " sum["running"] + 0 "/" limit "  elapsed " span(now - run_started)
-      else if (run_finished != "-") text = text " in " span(run_finished - run_started)
-      return text (only_wave == "-" ? "" : "  wave " only_wave " only") "  base " base
+
+    function look_at(i,    record, start) {
+      record = id[i] ".result"
+      start = id[i] ".start"
+      outcome[i] = value[record, "status"]
+      if (outcome[i] == "") {
+        record = start
+        outcome[i] = !((start, "pid") in value) ? "pending" : is_alive(start) ? "running" : "lost"
+      }
+      began[i] = value[record, "started"]
+      ended[i] = outcome[i] == "running" ? now : value[record, "finished"]
+      commits[i] = value[record, "commits"]
+      if (value[record, "error"] != "") note[i] = value[record, "error"]
+      else if (value[record, "by"] != "") note[i] = "by " value[record, "by"]
+      else if (value[record, "uncommitted"] + 0 > 0) note[i] = value[record, "uncommitted"] " uncommitted"
+      else if (value[record, "attempt"] + 0 > 1) note[i] = "attempt " value[record, "attempt"]
+      sum[outcome[i]]++
+      in_wave[wave[i]]++
+      if (outcome[i] == "completed") done[wave[i]]++
     }
-    # Where not all fits: first what runs, then what failed, what waits, and what is done.
+
+    function describe_run(    text, elapsed) {
+      run = value["run", "status"]
+      if (run == "") return sum["pending"] == total ? "No run has started." : "No orchestrator has run."
+      elapsed = value["run", "finished"] - value["run", "started"]
+      text = run " in " span(elapsed)
+      if (run == "running" && is_alive("run"))
+        text = "running " sum["running"] + 0 "/" value["run", "max_concurrent"] "  elapsed " span(now - value["run", "started"])
+      else if (run == "running") {
+        run = "dead"
+        text = "dead: process " value["run", "pid"] " is gone"
+      }
+      if (value["run", "wave"] != "") text = text "  wave " value["run", "wave"] " only"
+      return text "  base " value["run", "base_branch"]
+    }
+
+    # Where there is no room for all: first what runs, then what failed, what waits, and what is done.
     function choose(    room, rank, i, need) {
-      room = rows - 3
       for (i = 1; i <= total; i++) need += 1 + (wave[i] != wave[i - 1])
-      if (rows && need > room--)
-        hidden = total
+      room = rows ? rows - 3 : need
+      if (need > room) room--
+      hidden = total
       for (rank = 1; rank <= 4; rank++)
-        for (i = 1; i <= total; i++)
-          if (rank_of(outcome[i]) == rank && (!hidden || room >= 1 + !(wave[i] in open))) {
-            room -= 1 + !(wave[i] in open)
-            open[wave[i]] = shown[i] = 1
-            if (hidden) hidden--
-          }
+        for (i = 1; i <= total; i++) {
+          need = 1 + !(wave[i] in open)
+          if (rank_of(outcome[i]) != rank || need > room) continue
+          room -= need
+          hidden--
+          open[wave[i]] = shown[i] = 1
+        }
     }
+
     function rank_of(word) {
-      if (word == "running") return 1
-      if (word ~ /^(failed|lost|interrupted)$/) return 2
-      return word ~ /^(completed|skipped)$/ ? 4 : 3
+      return word == "running" ? 1 : word ~ /^(failed|lost|interrupted)$/ ? 2 : word ~ /^(completed|skipped)$/ ? 4 : 3
     }
-    function row(i,    text, end) {
-      end = finished[i] != "-" ? finished[i] : outcome[i] == "running" ? now : ""
-      text = "  " pad(narrow ? id[i] : name[i], label_width) gap paint(style[outcome[i]], pad(outcome[i], state_width))
-      text = text gap sprintf("%7s", started[i] == "-" || end == "" ? "" : span(end - started[i]))
-      text = text gap pad(commits[i] == "-" ? "" : columns < 60 ? "+" commits[i] : count(commits[i], "commit"), commit_width)
-      end = note[i] (note[i] != "" && last[i] != "" ? ": " : "") last[i]
-      return text gap fit(end, width - 2 - label_width - state_width - 7 - commit_width - 4 * length(gap))
+
+    function describe_task(i,    text) {
+      text = "  " pad(name[i], name_width) gap paint(style[outcome[i]], pad(outcome[i], 11))
+      text = text gap sprintf("%7s", began[i] == "" || ended[i] == "" ? "" : span(ended[i] - began[i]))
+      text = text gap pad(commits[i] == "" ? "" : small ? "+" commits[i] : count(commits[i], "commit"), small ? 3 : 10) gap
+      return text fit(note[i] (note[i] != "" && last[i] != "" ? ": " : "") last[i], width - name_width - (small ? 27 : 38))
     }
+
+    function describe_totals(    text, i, n, word) {
+      n = split("completed running failed lost interrupted blocked skipped pending", word, " ")
+      for (i = 1; i <= n; i++)
+        if (sum[word[i]]) text = text (text == "" ? "" : ", ") sum[word[i]] " " word[i]
+      return count(total, "task") ": " text (full_screen ? "  (q quits)" : "")
+    }
+
     BEGIN {
-      utf8 = "^([\303-\337][\200-\277]|\302[\240-\277]|\340[\240-\277][\200-\277]|[\341-\357][\200-\277][\200-\277]"
-      utf8 = utf8 "|\360[\220-\277][\200-\277][\200-\277]|[\361-\363][\200-\277][\200-\277][\200-\277]|\364[\200-\217][\200-\277][\200-\277])"
-      # East Asian letters and pictures take two columns; better one too many than one too few.
+      has_proc = (getline boot <"/proc/self/stat") > 0
+      boot = ""
+      getline boot <"/proc/sys/kernel/random/boot_id"
+      utf8 = "^([\303-\337][\200-\277]|\302[\240-\277]|\340[\240-\277][\200-\277]|[\341-\357][\200-\277][\200-\277]" \
+        "|\360[\220-\277][\200-\277][\200-\277]|[\361-\363][\200-\277][\200-\277][\200-\277]|\364[\200-\217][\200-\277][\200-\277])"
+      # East Asian letters and pictographs take two columns; a column too many does no harm.
       wide = "^([\343-\355\357\360]|\342[\214\217\230-\237\254\255])"
-      style["running"] = 36; style["completed"] = 32; style["failed"] = style["lost"] = style["dead"] = 31
-      style["interrupted"] = style["blocked"] = 33; style["pending"] = style["skipped"] = 2
-      state_width = 9
+      style["running"] = 36
+      style["completed"] = 32
+      style["failed"] = style["lost"] = style["dead"] = 31
+      style["interrupted"] = style["blocked"] = 33
+      style["pending"] = style["skipped"] = 2
+      small = columns < 60
+      gap = small ? " " : "  "
+      width = columns - 1
     }
-    NR == 1 { counts_bytes = length($1) == 2; title = substr($0, length($1) + 2); next }
-    $1 == "==>" && $2 in file && $3 == "<==" && NF == 3 { keep_log(); owner = file[$2]; delete file[$2]; logs = 1; next }
-    logs { lines[++line_total] = $0; next }
-    $1 == "run" { run = $2; run_pid = $3; run_started = $4; run_finished = $5; limit = $6; only_wave = $7; base = $8; file["/dev/null"] = 0 }
-    $1 == "task" {
-      id[++total] = $2; name[total] = $3; wave[total] = $4; outcome[total] = $5; started[total] = $6; finished[total] = $7
-      note[total] = $10 != "-" ? $10 : $11 != "-" ? "by " $11 : $9 > 0 ? $9 " uncommitted" : $8 > 1 ? "attempt " $8 : ""
-      commits[total] = $12
-      file[".//" $2 ".log"] = total
-      sum[$5]++
-      in_wave[$4]++
-      if ($5 == "completed") done[$4]++
-      if (length($2) > id_width) id_width = length($2)
-      if (length($3) > label_width) label_width = length($3)
-      if (length($5) > state_width) state_width = length($5)
+
+    # The title, the plan, an empty line, records (file:key=value) and processes, then logs under their headings.
+    NR == 1 {
+      counts_bytes = length($1) == 2
+      title = substr($0, length($1) + 2)
+      next
     }
+    part == "" && NF {
+      id[++total] = $1
+      name[total] = $2
+      wave[total] = $3
+      owner_of["..//" $1 ".log"] = total
+      if (length($1) > id_width) id_width = length($1)
+      if (length($2) > name_width) name_width = length($2)
+      next
+    }
+    part == "" { part = "records"; next }
+    $1 == "==>" && $3 == "<==" && NF == 3 && ($2 == "/dev/null" || $2 in owner_of) {
+      part = "logs"
+      keep_log()
+      owner = owner_of[$2]
+      delete owner_of[$2]
+      next
+    }
+    part == "logs" { line[++line_total] = $0; next }
+    match($0, /^[^: ]+:[a-z_]+=/) {
+      split(substr($0, 1, RLENGTH - 1), key, ":")
+      value[key[1], key[2]] = substr($0, RLENGTH + 1)
+      next
+    }
+    $2 !~ /Z/ {
+      pid = $1
+      sub(/^ *[^ ]+ +[^ ]+ +/, "")
+      gsub(/ +/, "_")
+      identity[pid] = $0
+    }
+
     END {
       keep_log()
-      width = columns - 1
-      narrow = label_width > width / 3
-      if (narrow) label_width = id_width < width / 3 ? id_width : int(width / 3)
-      gap = columns < 60 ? " " : "  "
-      commit_width = columns < 60 ? 3 : 10
-      text = header()
+      for (i = 1; i <= total; i++) look_at(i)
+      if (name_width > width / 3) {
+        name_width = id_width < width / 3 ? id_width : int(width / 3)
+        for (i = 1; i <= total; i++) name[i] = id[i]
+      }
+      emit(paint(1, fit(title, width)))
+      text = describe_run()
       emit(paint(style[run], fit(text, width)))
       choose()
       for (i = 1; i <= total; i++) {
         if (wave[i] != wave[i - 1] && wave[i] in open)
           emit(paint(1, "Wave " wave[i] ": " done[wave[i]] + 0 "/" in_wave[wave[i]] " completed"))
-        if (shown[i]) emit(row(i))
+        if (shown[i]) emit(describe_task(i))
       }
       if (hidden) emit("  ... " hidden " more")
-      text = count(total, "task") ":"
-      words = split("completed running failed lost interrupted blocked skipped pending", word, " ")
-      for (i = 1; i <= words; i++)
-        if (sum[word[i]]) { text = text comma " " sum[word[i]] " " word[i]; comma = "," }
-      if (full_screen) text = text "  (q quits)"
-      emit(fit(text, width))
+      emit(fit(describe_totals(), width))
       printf "%s%s%s", (full_screen ? "\033[H" : ""), frame, (full_screen ? "\033[J" : "\n")
-    }'
+    }
+  '
 }

@@ -1,4 +1,4 @@
-# --- monitor: the command line, and what is going on, from the plan, the records and the logs
+# --- monitor: one stateless frame after the other, from the records and the ends of the logs
 
 # show_usage: print what the script accepts
 show_usage() {
@@ -8,7 +8,7 @@ Usage: ${0##*/} [--once] [--interval SECONDS]
 Show waves and tasks, and the last line of each log, until q is pressed.
 
   --once              print one frame and end, as it does when the output is not a terminal
-  --interval SECONDS  time between two frames (default 2); a key other than q draws one at once
+  --interval SECONDS  time between two frames (default 2); any key but q draws one at once
   --help              print this text
 
 NO_COLOR in the environment turns the colours off.
@@ -35,108 +35,147 @@ parse_options() {
   is_whole "$interval" || usage_error "interval: expected a positive whole number of seconds, not '$interval'"
 }
 
-# load_tasks: read the plan into id_N, name_N and wave_N; tasks lists the numbers, line_count is what they need to be shown
-load_tasks() {
-  tasks='' line_count=4 number=0 last=
-  while read -r id name wave rest; do
-    number=$((number + 1))
-    tasks="$tasks $number"
-    line_count=$((line_count + 1))
-    [ "$wave" = "$last" ] || line_count=$((line_count + 1))
-    last=$wave
-    eval "id_$number=\$id name_$number=\$name wave_$number=\$wave"
-  done <<EOF
-$(plan)
-EOF
-}
-
-# find_branches: set branches to the folder in which git keeps the tips of the tasks' branches, or to nothing
-find_branches() {
-  branches=
-  common=$(cd -- "$dir" && git rev-parse --git-common-dir 2>/dev/null) || return 0
-  branches=$(cd -- "$dir" && cd -- "$common" && pwd -P)/refs/heads/$branch_prefix
-}
-
-# look_around: bring what is known of the run (run_facts) and of each task up to date
-look_around() {
-  record_wave=
-  read_record run
-  if [ "$record_status" = running ] && ! is_alive "$record_pid" "$record_identity"; then
-    record_status=dead
-  fi
-  run_facts="run ${record_status:--} ${record_pid:--} ${record_started:--} ${record_finished:--}"
-  run_facts="$run_facts ${record_max_concurrent:--} ${record_wave:--} ${record_base_branch:--}"
-  if [ "$run" != "$record_pid:$record_started" ]; then
-    run=$record_pid:$record_started
-    for number in $tasks; do
-      eval "outcome_$number=unknown pid_$number="
-    done
-  fi
-  for number in $tasks; do
-    look_at "$number"
-  done
-}
-
-# look_at <number>: bring outcome_N, facts_N and commits_N up to date, reading only what can have changed
-look_at() {
-  eval "id=\$id_$1 name=\$name_$1 wave=\$wave_$1 outcome=\$outcome_$1 pid=\$pid_$1"
-  case $outcome in
-    unknown | lost) ;;
-    pending) [ -f "$state/$id.start" ] || [ -f "$state/$id.result" ] || return 0 ;;
-    running)
-      if [ ! -f "$state/$id.result" ] && kill -s 0 "$pid" 2>/dev/null; then
-        count_commits "$1"
-        return 0
-      fi
-      ;;
-    *) [ ! -f "$state/$id.result" ] || return 0 ;;
-  esac
-  read_outcome "$id"
-  facts="$id $name $wave $outcome ${record_started:--} ${record_finished:--} ${record_attempt:-1}"
-  facts="$facts ${record_uncommitted:-0} ${record_error:--} ${record_by:--}"
-  eval "outcome_$1=\$outcome pid_$1=\$record_pid facts_$1=\$facts tip_$1= commits_$1=\${record_commits:--}"
-  [ "$outcome" != running ] || count_commits "$1"
-}
-
-# count_commits <number>: set commits_N of a running task, when its branch has moved
-count_commits() {
-  { read -r tip <"$branches$name"; } 2>/dev/null || return 0
-  eval "known=\$tip_$1"
-  [ "$tip" != "$known" ] || return 0
-  read_record "$id.agent"
-  [ -n "$record_start_commit" ] || return 0
-  commits=$(git --git-dir="$common" rev-list --count "$record_start_commit..$tip" 2>/dev/null)
-  eval "tip_$1=\$tip commits_$1=\${commits:--}"
-}
-
-# print_facts: print what draw_frame reads: the title, the run, then the tasks, a line each
+# print_facts: print what draw_frame reads: title, plan, records, processes where there is no /proc, and logs
 print_facts() {
-  facts=
-  for number in $tasks; do
-    eval "facts=\"\$facts\${newline}task \$facts_$number \$commits_$number\""
-  done
-  # The letter tells awk whether it counts bytes.
-  printf '\303\251 %s\n%s\n' "$title" "$run_facts$facts"
+  # The letter tells awk whether it counts bytes or characters.
+  printf '\303\251 %s\n%s\n\n' "$title" "$plan_lines"
+  if cd -- "$state" 2>/dev/null; then
+    grep -e '' -- /dev/null run *.start *.result 2>/dev/null
+    [ -r /proc/self/stat ] || ps -A -o pid= -o stat= -o lstart=
+    print_logs
+  fi
 }
 
-# print_logs: print the end of each log worth showing under a heading that tells whose it is, as tail does
+# print_logs: print the ends of the logs of tasks that have started, each under the heading that tail gives it
 print_logs() {
-  cd -- "$logs" 2>/dev/null || return 0
-  set --
-  for number in $tasks; do
-    eval "id=\$id_$number outcome=\$outcome_$number"
-    case $outcome in
-      pending | blocked | skipped) continue ;;
-      completed) [ "$rows" -eq 0 ] || [ "$line_count" -le "$rows" ] || continue ;;
-    esac
-    [ ! -f "$id.log" ] || set -- "$@" ".//$id.log"
+  set -- /dev/null
+  for log in ..//*.log; do
+    id=${log##*/}
+    id=${id%.log}
+    if [ -f "$id.result" ]; then
+      # On a screen that cannot hold all tasks, those that have ended come last.
+      [ "$crowded" -eq 0 ] || continue
+    else
+      [ -f "$id.start" ] || continue
+    fi
+    set -- "$@" "$log"
   done
   if [ "$tail_takes_many" -eq 1 ]; then
-    tail -c 2048 -- /dev/null "$@" 2>/dev/null
+    tail -c 2048 -- "$@" 2>/dev/null
+  else
+    for log in "$@"; do
+      printf '\n==> %s <==\n' "$log"
+      tail -c 2048 -- "$log"
+    done
+  fi
+  return 0
+}
+
+# read_size: set rows and columns to those of the terminal, rows to 0 where a frame may have any number
+read_size() {
+  size='' rows=0 crowded=0
+  [ ! -t 1 ] || size=$(stty size <&1 2>/dev/null)
+  columns=${size#* }
+  is_whole "$columns" || columns=${COLUMNS-}
+  is_whole "$columns" || columns=80
+  [ "$mode" = watch ] || return 0
+  rows=${size%% *}
+  is_whole "$rows" || rows=24
+  [ "$rows" -ge "$line_count" ] || crowded=1
+}
+
+# show_frame: draw what there is to see now; false when the terminal does not take it
+show_frame() {
+  read_clock
+  read_size
+  print_facts | draw_frame
+}
+
+# open_terminal: take over the screen, and let a key be read at once, or nothing after a second
+open_terminal() {
+  trap 'close_terminal' EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 131' QUIT
+  trap 'exit 143' TERM
+  trap 'resized=1' WINCH
+  modes=
+  if (: </dev/tty) 2>/dev/null; then
+    exec 3</dev/tty
+    modes=$(stty -g <&3 2>/dev/null)
+    # A suspended monitor would leave its screen and its modes to the shell.
+    [ -z "$modes" ] || stty -icanon -echo min 0 time 10 susp undef <&3
+  fi
+  # The other screen, without a cursor and without wrapping.
+  [ "$full_screen" -eq 0 ] || printf '\033[?1049h\033[?25l\033[?7l'
+}
+
+# close_terminal: give the terminal back as it was
+close_terminal() {
+  [ "$full_screen" -eq 0 ] || printf '\033[?7h\033[?25h\033[?1049l'
+  [ -z "$modes" ] || stty "$modes" <&3
+  full_screen=0 modes=
+}
+
+# await_key: wait until the interval is over, the window has another size or a key is pressed; false when it is q
+await_key() {
+  left=$interval
+  while [ "$left" -gt 0 ] && [ -z "$resized" ]; do
+    key=
+    if [ -n "$modes" ]; then
+      key=$(dd bs=1 count=1 <&3 2>/dev/null) || return 1
+    else
+      sleep 1
+    fi
+    case $key in
+      q | Q) return 1 ;;
+      ?*) return 0 ;;
+    esac
+    left=$((left - 1))
+  done
+}
+
+# locate: set state (the folder of the records) from the place of this script
+locate() {
+  case $0 in
+    */*) here=${0%/*} ;;
+    *) here=. ;;
+  esac
+  unset CDPATH
+  state=$(cd -P -- "$here/.." && pwd -P)/logs/state
+}
+
+# choose_look: set mode, full_screen and color to what the terminal can do
+choose_look() {
+  full_screen=0 color=0
+  [ -t 1 ] || mode=once
+  if [ -t 1 ] && [ -n "${TERM-}" ] && [ "$TERM" != dumb ]; then
+    [ "$mode" = once ] || full_screen=1
+    [ -n "${NO_COLOR-}" ] || color=1
+  fi
+}
+
+main() {
+  parse_options ${1+"$@"}
+  if [ "$mode" = help ]; then
+    show_usage
     return 0
   fi
-  for log in /dev/null "$@"; do
-    printf '\n==> %s <==\n' "$log"
-    tail -c 2048 -- "$log"
+  need awk cat date dd grep tail
+  locate
+  choose_look
+  plan_lines=$(plan)
+  # Header, totals and, for each task and wave, a line.
+  line_count=$(say "$plan_lines" | awk '{ lines += 1 + ($3 != wave); wave = $3 } END { print lines + 3 }')
+  tail_takes_many=1
+  tail -c 1 -- /dev/null /dev/null >/dev/null 2>&1 || tail_takes_many=0
+  if [ "$mode" = once ]; then
+    show_frame
+    return
+  fi
+  open_terminal
+  resized=
+  while show_frame && await_key; do
+    resized=
   done
 }
