@@ -78,6 +78,7 @@ draw_frame() {
         record = start
         outcome[i] = !((start, "pid") in value) ? "pending" : is_alive(start) ? "running" : "lost"
       }
+      if (length(outcome[i]) > outcome_width) outcome_width = length(outcome[i])
       began[i] = value[record, "started"]
       ended[i] = outcome[i] == "running" ? now : value[record, "finished"]
       commits[i] = value[record, "commits"]
@@ -126,17 +127,17 @@ draw_frame() {
     }
 
     function describe_task(i,    text) {
-      text = "  " pad(name[i], name_width) gap paint(style[outcome[i]], pad(outcome[i], 11))
+      text = "  " pad(name[i], name_width) gap paint(style[outcome[i]], pad(outcome[i], outcome_width))
       text = text gap sprintf("%7s", began[i] == "" || ended[i] == "" ? "" : span(ended[i] - began[i]))
       text = text gap pad(commits[i] == "" ? "" : small ? "+" commits[i] : count(commits[i], "commit"), small ? 3 : 10) gap
-      return text fit(note[i] (note[i] != "" && last[i] != "" ? ": " : "") last[i], width - name_width - (small ? 27 : 38))
+      return text fit(note[i] (note[i] != "" && last[i] != "" ? ": " : "") last[i], width - name_width - outcome_width - (small ? 16 : 27))
     }
 
     function describe_totals(    text, i, n, word) {
-      n = split("completed running failed lost interrupted blocked skipped pending", word, " ")
+      n = split("running failed lost interrupted blocked skipped completed pending", word, " ")
       for (i = 1; i <= n; i++)
         if (sum[word[i]]) text = text (text == "" ? "" : ", ") sum[word[i]] " " word[i]
-      return count(total, "task") ": " text (full_screen ? "  (q quits)" : "")
+      return (small ? "" : count(total, "task") ": ") text (full_screen ? "  (q quits)" : "")
     }
 
     BEGIN {
@@ -152,6 +153,7 @@ draw_frame() {
       style["failed"] = style["lost"] = style["dead"] = 31
       style["interrupted"] = style["blocked"] = 33
       style["pending"] = style["skipped"] = 2
+      outcome_width = 9
       small = columns < 60
       gap = small ? " " : "  "
       width = columns - 1
@@ -209,7 +211,7 @@ draw_frame() {
           emit(paint(1, "Wave " wave[i] ": " done[wave[i]] + 0 "/" in_wave[wave[i]] " completed"))
         if (shown[i]) emit(describe_task(i))
       }
-      if (hidden) emit("  ... " hidden " more")
+      if (hidden && (!rows || printed < rows - 1)) emit("  ... " hidden " more")
       emit(fit(describe_totals(), width))
       printf "%s%s%s", (full_screen ? "\033[H" : ""), frame, (full_screen ? "\033[J" : "\n")
     }

@@ -74,7 +74,7 @@ print_logs() {
 # read_size: set rows and columns to those of the terminal, rows to 0 where a frame may have any number
 read_size() {
   size='' rows=0 crowded=0
-  [ ! -t 1 ] || size=$(stty size <&1 2>/dev/null)
+  [ ! -t 1 ] || size=$({ stty size </dev/tty; } 2>/dev/null)
   columns=${size#* }
   is_whole "$columns" || columns=${COLUMNS-}
   is_whole "$columns" || columns=80

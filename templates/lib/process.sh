@@ -42,6 +42,7 @@ is_alive() {
 
 # nap <seconds>: sleep until the time is over or a trap calls wake, and leave no sleep behind
 nap() {
+  [ -z "$awake" ] || return 0
   sleep "$1" &
   sleeper=$!
   # A signal that came before this line finds awake set; one that comes later ends the sleep.

@@ -117,10 +117,15 @@ start_task() {
 # collect_results: end each running task whose result is there, and each whose runner died without one
 collect_results() {
   still=
+  # A runner that ends tells us; one that was killed does not, and looking costs more than being told.
+  look=0
+  if [ "$now" -ge "$look_due" ] || [ -n "$adopted$stopping" ]; then
+    look=1 look_due=$((now + tick))
+  fi
   for number in $running; do
     eval "id=\$id_$number runner=\$runner_$number identity=\$identity_$number"
     if [ ! -f "$state/$id.result" ]; then
-      if is_alive "$runner" "$identity"; then
+      if [ "$look" -eq 0 ] || is_alive "$runner" "$identity"; then
         still="$still$number "
         continue
       fi
@@ -266,7 +271,7 @@ run_plan() {
   trap 'on_signal HUP' HUP
   # Who reads our output may go away; the run does not end for that.
   trap '' PIPE
-  adopted=$running
+  adopted=$running look_due=$((now + tick))
   for number in $adopted; do
     use_task "$number"
     announce_wave

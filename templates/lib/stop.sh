@@ -5,9 +5,9 @@ is_group() {
   is_whole "$1" && [ "$1" -gt 1 ] && kill -s 0 -- "-$1" 2>/dev/null
 }
 
-# list_marked: print the ids of all processes that carry the mark of this task in their environment
+# list_marked: print the environment files of all processes that carry the mark of this task, where the box has them
 list_marked() {
-  grep -l -F -e "PARALLEL_MARK=$worktree:" /proc/[0-9]*/environ 2>/dev/null | sed 's/[^0-9]//g'
+  grep -l -F -e "PARALLEL_MARK=$worktree:" /proc/[0-9]*/environ 2>/dev/null
 }
 
 # list_processes <agent>: print the ids of the agent, its descendants, its group and all that carry its mark; of the
@@ -17,7 +17,7 @@ list_processes() {
     list_marked
     ps -A -o pid= -o ppid= -o pgid= 2>/dev/null || ps -o pid= -o ppid= -o pgid=
   } | awk -v agent="$1" '
-    NF == 1 { found[$1]; next }
+    /^\/proc/ { gsub(/[^0-9]/, ""); found[$0]; next }
     { parent[$1] = $2; if (agent > 1 && ($1 == agent || $3 == agent)) found[$1] }
     END {
       do {

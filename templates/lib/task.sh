@@ -41,7 +41,6 @@ run_task() {
   [ "$mode" = task ] || trap 'stop_agent interrupted' TERM
   trap 'stop_agent timeout' USR2
   read_identity "$runner"
-  read_clock
   started=$now started_at=$now_at
   write_record "$id.start" "attempt=$attempt" "pid=$runner" "identity=$identity" \
     "started=$started" "started_at=$started_at" || return 1
@@ -49,7 +48,7 @@ run_task() {
   if [ "$mode" != task ] && read_record lock && [ "$record_pid" != "$$" ]; then
     return 1
   fi
-  rm -f -- "$state/$id.result"
+  [ ! -e "$state/$id.result" ] || rm -f -- "$state/$id.result"
 
   if ! fill_worktree >>"$log" 2>&1; then
     error=worktree
@@ -70,7 +69,9 @@ run_task() {
 # run_agent: launch the agent and wait until it has ended or was stopped, with all that it started
 run_agent() {
   read_start_commit
-  rm -f -- "$worktree/$marker"
+  if [ -e "$worktree/$marker" ] || [ -h "$worktree/$marker" ]; then
+    rm -f -- "$worktree/$marker"
+  fi
   launch_agent
   # A signal that came while there was no agent to stop has only left its cause.
   [ -z "$cause" ] || stop_processes "$agent" "$GRACE" 2>>"$log"
@@ -85,10 +86,7 @@ run_agent() {
   fi
   # Death by signal N is 128+N in most shells, 256+N in ksh93 and 384+N in yash.
   [ "${exit_code:-0}" -le 255 ] || exit_code=$((128 + exit_code % 128))
-  # Again, should the first TERM come before the watcher has its trap.
-  while is_alive "$watcher"; do
-    kill -s TERM "$watcher" 2>/dev/null
-  done
+  kill -s TERM "$watcher" 2>/dev/null
   wait "$watcher" 2>/dev/null
   stop_leftovers "$agent" 2>>"$log"
 }
@@ -111,7 +109,7 @@ launch_agent() {
     # The record is of this process, which becomes the agent: there is no moment at which an agent runs unrecorded.
     read_pid
     read_identity "$pid"
-    write_record "$id.agent" "pid=$pid" "identity=$identity" "start_commit=$start_commit" || exit 125
+    printf 'pid=%s\nidentity=%s\nstart_commit=%s\n' "$pid" "$identity" "$start_commit" >"$state/$id.agent" || exit 125
     cd -- "$worktree" || exit 125
     umask "$user_umask"
     # These mark a Claude Code session; an agent that inherits them believes that it is nested, and misbehaves.
@@ -134,6 +132,8 @@ watch_agent() {
   # Its sleep carries the mark: when the runner is killed, whoever clears up finds it, and the watcher ends with it.
   PARALLEL_MARK=${worktree}:
   export PARALLEL_MARK
+  # A TERM that came before the trap is lost; but it comes when the agent has ended.
+  is_alive "$agent" || return 0
   left=$limit
   [ "$left" != - ] || left=$TASK_TIMEOUT
   while [ "$left" -gt 0 ]; do
