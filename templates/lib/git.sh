@@ -145,7 +145,10 @@ exclude_marker() {
 # set_aside: move the task's worktree and branch out of the way, with all that they hold
 set_aside() {
   suffix=$(date -u '+%Y%m%dT%H%M%SZ')
-  if [ -e "$worktree" ]; then
+  while is_there "$worktree.$suffix" || has_branch "backup/$name-$suffix"; do
+    suffix=$suffix-
+  done
+  if is_there "$worktree"; then
     aside=$worktree.$suffix
     run_git -C "$root" worktree move "$worktree" "$aside" 2>/dev/null || mv -- "$worktree" "$aside" || return 1
     say "Moved aside: worktree $WORKSPACE_ROOT/$id -> $WORKSPACE_ROOT/${aside##*/}"

@@ -34,7 +34,7 @@ list_outcomes() {
       }
     }
     END {
-      for (id in wave) if (wave_status[wave[id]] == "completed") known[id] = "completed -"
+      for (id in wave) if (wave_status[wave[id]] ~ /^(completed|failed)$/) known[id] = "ended -"
       for (id in told) known[id] = told[id] " -"
       for (id in failed) known[id] = "failed " failed[id]
       for (n in failed_id) known[failed_id[n]] = "failed " (n in failed_error ? failed_error[n] : "unknown")
@@ -47,12 +47,16 @@ list_outcomes() {
 import_manifest() {
   list_outcomes | while read -r known_id known_outcome known_error; do
     [ "$known_error" != - ] || known_error=
+    number_of "$known_id" || continue
     case $known_outcome in
+      # Its wave has ended, and it is not among the failed: completed, if it has a branch.
+      ended)
+        has_branch "$branch_prefix$name" || continue
+        known_outcome=completed
+        ;;
       completed | failed | interrupted) ;;
       *) continue ;;
     esac
-    if number_of "$known_id"; then
-      write_record "$id.result" "status=$known_outcome" "error=$known_error"
-    fi
+    write_record "$id.result" "status=$known_outcome" "error=$known_error"
   done
 }

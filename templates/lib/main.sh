@@ -23,11 +23,10 @@ choose_group_tool() {
 
 # prepare: check everything, take what this run needs, and clear its way
 prepare() {
-  select_tasks
-  running='' running_count=0
   if [ "$retry" -eq 1 ]; then
     open_state
     [ "$mode" = task ] || take_lock
+    [ -e "$state/run" ] || import_manifest
     resume_tasks
     preflight
   else
@@ -35,6 +34,7 @@ prepare() {
     preflight
     open_state
     [ "$mode" = task ] || take_lock
+    running='' running_count=0
   fi
   [ -z "$only_wave" ] || check_dependencies
   [ "$retry" -eq 0 ] || show_retries
@@ -100,11 +100,14 @@ main() {
   own_identity=$identity
   enter_repository
   choose_group_tool
-  [ "$mode" = status ] || resolve_base
+  if [ "$mode" != status ]; then
+    resolve_base
+    select_tasks
+  fi
   case $mode in
     status) show_status ;;
     dry_run)
-      select_tasks
+      [ "$retry" -eq 0 ] || resume_tasks
       preflight
       show_plan
       ;;

@@ -87,7 +87,7 @@ check_way() {
       object "Task is still running: $id (process $record_pid, since $record_started_at)" \
         "Use '--retry-failed' to take over from a run that died."
     fi
-    if [ -e "$worktree" ]; then
+    if is_there "$worktree"; then
       found=1
       [ "$retry$force" != 00 ] || object_worktree
     else

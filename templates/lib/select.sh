@@ -25,8 +25,7 @@ select_tasks() {
 # resume_tasks: with --retry-failed, leave completed tasks alone, adopt those whose runner outlived its scheduler, and
 # list in failed_before those that have to run again
 resume_tasks() {
-  failed_before=
-  [ -e "$state/run" ] || import_manifest
+  failed_before='' running='' running_count=0
   for number in $tasks; do
     eval "id=\$id_$number chosen=\$outcome_$number"
     read_outcome "$id"

@@ -4,10 +4,10 @@
 # an earlier attempt left its worktree
 begin_attempt() {
   attempt=1
-  while [ -e "$logs/$id.$attempt.log" ] || [ -h "$logs/$id.$attempt.log" ]; do
+  while is_there "$logs/$id.$attempt.log"; do
     attempt=$((attempt + 1))
   done
-  if [ -e "$log" ] || [ -h "$log" ]; then
+  if is_there "$log"; then
     mv -f -- "$log" "$logs/$id.$attempt.log"
     attempt=$((attempt + 1))
   fi
@@ -69,9 +69,7 @@ run_task() {
 # run_agent: launch the agent and wait until it has ended or was stopped, with all that it started
 run_agent() {
   read_start_commit
-  if [ -e "$worktree/$marker" ] || [ -h "$worktree/$marker" ]; then
-    rm -f -- "$worktree/$marker"
-  fi
+  ! is_there "$worktree/$marker" || rm -f -- "$worktree/$marker"
   launch_agent
   # A signal that came while there was no agent to stop has only left its cause.
   [ -z "$cause" ] || stop_processes "$agent" "$GRACE" 2>>"$log"

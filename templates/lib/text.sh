@@ -34,6 +34,11 @@ end_line() {
   [ ! -f "$1" ] || [ -z "$(tail -c 1 -- "$1")" ] || printf '\n' >>"$1"
 }
 
+# is_there <path>: true when anything has this name, a dangling symbolic link included
+is_there() {
+  [ -e "$1" ] || [ -h "$1" ]
+}
+
 # is_whole <text>: true for a positive whole number, as counts and times in seconds have to be
 is_whole() {
   case $1 in
