@@ -48,7 +48,7 @@ def parse(text: str, file: str) -> tuple[dict[str, object] | None, str, tuple[Pr
         place = f"line {mark.line + 2}, column {mark.column + 1}" if mark else ""
         what = " ".join(filter(None, (error.context, error.problem)))
         return None, body, (Problem(file, place, f"not valid YAML: {what}"),)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the loader in Python lets chr() fail
         what = str(error).splitlines()[0]
         return None, body, (Problem(file, "", f"not valid YAML: {what}"),)
     if value is None:

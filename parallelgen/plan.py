@@ -13,7 +13,7 @@ from parallelgen.prompts import choose
 from parallelgen.source import Source
 from parallelgen.tasklist import Entry, collect
 
-_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)", re.ASCII)
+_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = 31_536_000  # a year; shells count in 32 bits
 _SPEC_ID = re.compile(r"[A-Z][A-Z0-9]*-[0-9]+")

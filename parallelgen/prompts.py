@@ -25,7 +25,7 @@ def choose(source: Source, tasks: TaskList) -> Prompts:
     problems: list[Problem] = []
     by_prefix: dict[str, list[str]] = {}
     for path, fault in source.prompts.items():
-        if fault != NOT_FOUND and path != SUMMARY and path.startswith("prompts/"):
+        if fault != NOT_FOUND and path.startswith("prompts/"):
             by_prefix.setdefault(short(posixpath.basename(path)), []).append(path)
     paths: list[str] = []
     for entry in tasks.entries:
@@ -88,9 +88,4 @@ def _candidates(entry: Entry) -> Iterator[str]:
     listed = (entry.members or {}).get("id")
     words = [entry.id, entry.name, own_id(entry.file), listed if isinstance(listed, str) else None]
     for ending in (".txt", ".md"):
-        # A prefix that two tasks share belongs to neither: then the id is the whole name.
-        yield from (
-            f"prompts/{word}{ending}"
-            for word in dict.fromkeys(words)
-            if word and (word != short(entry.name) or word == entry.id)
-        )
+        yield from (f"prompts/{word}{ending}" for word in dict.fromkeys(words) if word)

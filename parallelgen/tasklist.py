@@ -104,8 +104,10 @@ def _from_waves(source: Source, manifest: Mapping[str, object], problems: list[P
         except UnresolvedError as fault:
             message, hint = str(fault), fault.hint
             if not fault.ambiguous:
-                longer = f" or 'tasks/{given}-*.md'" if given == short(given) else ""
-                message = f"no task file for {quoted(given)}: expected 'tasks/{given}.md'{longer}"
+                expected = f"'tasks/{given}.md'"
+                if given == short(given):  # a short id that is near to another is not a slip
+                    expected, hint = f"{expected} or 'tasks/{given}-*.md'", None
+                message = f"no task file for {quoted(given)}: expected {expected}"
                 yield Entry("", absent(f"tasks/{given}.md"), place, members, number)
             problems.append(Problem(MANIFEST, f"{place}.id", message, hint))
 

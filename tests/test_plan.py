@@ -83,6 +83,19 @@ def test_words_that_name_no_task(inventory: Plan, word: str, message: str) -> No
     assert str(caught.value) == message
 
 
+def test_a_hint_goes_by_the_number_first(tmp_path: Path) -> None:
+    plan = build(read(directory(tmp_path / "d", {"task-002": task(), "task-22": task()})))
+    with pytest.raises(ValueError, match="did you mean 'task-002'"):
+        resolve_id(plan, "task-2")
+
+
+def test_dependencies_come_in_plan_order(tmp_path: Path) -> None:
+    waves = [{"number": number, "tasks": [f"task-{number}"]} for number in (2, 1, 3)]
+    texts = {"task-1": task(), "task-2": task(), "task-3": task("deps: [task-2, task-1]")}
+    plan = build(read(directory(tmp_path / "d", texts, {"waves": waves})))
+    assert plan.task("task-3").deps == ("task-1", "task-2")
+
+
 def test_a_prefix_that_two_tasks_share_is_ambiguous(tmp_path: Path) -> None:
     plan = build(read(directory(tmp_path / "d", {"task-001-a": task(), "task-001-b": task()})))
     assert resolve_id(plan, "task-001-b") == "task-001-b"

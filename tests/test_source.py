@@ -3,10 +3,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from parallelgen import jsontext
+from parallelgen import frontmatter, jsontext
 from parallelgen.source import LARGEST, InvalidDirectory, read
 from parallelgen.validate import problems
 from tests.directories import directory, task, told
@@ -152,6 +153,34 @@ def test_deep_json(text: str) -> None:
     assert [problem.message for problem in found] == ["nested too deeply: expected at most 100 levels"]
 
 
+def test_half_a_surrogate_pair_in_json() -> None:
+    _, found = jsontext.parse('{"a": "\\ud83d\\ude00", "b": "\\ude00"}', "manifest.json")
+    assert [problem.place for problem in found] == ["line 1, column 28"]
+
+
+def test_lines_are_counted_in_every_kind_of_text(tmp_path: Path) -> None:
+    for number, end in enumerate(["\n", "\r\n", "\r"]):
+        text = end.join(["---", "wave: 1", "wave: 2", "---", ""])
+        found = told(directory(tmp_path / str(number), {"task-001": text}))
+        assert found == ["error: tasks/task-001.md: line 3: duplicate key 'wave'"]
+
+
+def test_control_characters_in_frontmatter(tmp_path: Path) -> None:
+    (found,) = told(directory(tmp_path / "d", {"task-001": task("component: a\0b")}))
+    assert found.startswith("error: tasks/task-001.md: not valid YAML: ")
+
+
+@pytest.mark.parametrize("loader", [yaml.SafeLoader, frontmatter._LOADER])
+@pytest.mark.parametrize(
+    "value", ['"\\UFFFFFFFF"', '"\\ud800"', "a\0b", "[" * 3000, "&a x", "*a", "{a: 1, a: 2}"]
+)
+def test_both_yaml_loaders_refuse(monkeypatch: pytest.MonkeyPatch, loader: object, value: str) -> None:
+    monkeypatch.setattr(frontmatter, "_LOADER", loader)
+    meta, _, found = frontmatter.parse(task(f"component: {value}"), "f")
+    assert meta is None
+    assert len(found) == 1
+
+
 def test_duplicate_keys_are_named_but_not_without_end() -> None:
     _, found = jsontext.parse("{" + ",".join('"a": 1' for _ in range(10_000)) + "}", "manifest.json")
     assert len(found) == 100
@@ -159,8 +188,8 @@ def test_duplicate_keys_are_named_but_not_without_end() -> None:
 
 PIECES = b"""---
 |---|deps: |wave: 1
-|[|]|{|}|:|,|"|&a |*a|!!|\xff|\\ud800|"waves":|"tasks":|"files":|"number":1|\0|\xef\xbb\xbf|\r\n|? |- |> |NaN|1|#
-|CREATE: |## Scope
+|[|]|{|}|:|,|"|&a |*a|!!|\xff|\\ud800|"waves":|"tasks":|"files":|"number":1|\0|\xef\xbb\xbf|\r\n|? |- |> |NaN
+|1|#|CREATE: |## Scope
 |(|`|%|"id":|task-001|tasks/|::"""
 FRAGMENTS = st.sampled_from(PIECES.split(b"|"))
 BYTES = st.one_of(st.binary(max_size=40), st.lists(FRAGMENTS, max_size=25).map(b"".join))

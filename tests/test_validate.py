@@ -113,6 +113,30 @@ def test_a_broken_task_does_not_shake_the_others(tmp_path: Path) -> None:
     ]
 
 
+def test_a_missing_task_file_is_told_once(tmp_path: Path) -> None:
+    manifest = {"waves": [{"number": 1, "tasks": ["task-001"]}, {"number": 2, "tasks": ["task-002"]}]}
+    found = told(directory(tmp_path / "d", {"task-002": task("deps: [task-001]")}, manifest))
+    assert [line for line in found if line.startswith("error")] == [
+        "error: manifest.json: waves[0].tasks[0].id: no task file for 'task-001': "
+        "expected 'tasks/task-001.md' or 'tasks/task-001-*.md'"
+    ]
+
+
+def test_a_bad_id_is_told_once(tmp_path: Path) -> None:
+    manifest = {"waves": [{"number": 1, "tasks": [{"id": "a b"}, "task-001"]}]}
+    assert len(told(directory(tmp_path / "d", {"task-001": task()}, manifest))) == 1
+
+
+def test_a_prompt_of_the_prefix_belongs_to_the_task_that_claims_it(tmp_path: Path) -> None:
+    texts = {"task-001-a": task("id: task-001"), "task-001-b": task("id: task-001-b")}
+    prompts = {"task-001.txt": "Work.", "task-001-b.txt": "Work."}
+    plan = build(read(directory(tmp_path / "d", texts, prompts=prompts)))
+    assert {found.id: found.prompt for found in plan.tasks} == {
+        "task-001-a": "prompts/task-001.txt",
+        "task-001-b": "prompts/task-001-b.txt",
+    }
+
+
 # --- schemas
 
 
@@ -170,6 +194,11 @@ def test_conforms_agrees_with_jsonschema(name: str, value: dict[str, object]) ->
     assert not (schemas.conforms(schemas.load(name), value) and errors)
 
 
+def test_true_is_no_number() -> None:
+    (found,) = schemas.problems("task", {"wave": True}, "f")
+    assert found.message == "expected a whole number, found true"
+
+
 # --- scopes
 
 
@@ -184,6 +213,8 @@ def test_conforms_agrees_with_jsonschema(name: str, value: dict[str, object]) ->
         ("CREATE:\n- a.py\n  * b.py - why\n1. c.py", ["a.py", "b.py", "c.py"]),
         ("CREATE (new files):\n- a.py", ["a.py"]),
         ("CREATE: []", []),
+        ("CREATE: a/{b}.py", ["a/{b}.py"]),
+        ("CREATE: `a,b.py`", ["a,b.py"]),
         ("create: none", []),
         ("CREATE:\n- the model of a user", []),
         ("```\nCREATE: a.py\n```", ["a.py"]),
