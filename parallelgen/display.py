@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -37,26 +38,48 @@ class View(Protocol):
 
 
 class PlainView:
-    """Print a wave's progress block whenever something in it has changed; for pipes and files."""
+    """Print a wave's progress block when something in it has changed; for pipes and files.
 
-    tick = None
+    Changes that come within a moment share a block: tasks are started one after the other.
+    """
 
-    def __init__(self, screen: Screen) -> None:
-        self.line = screen.say
+    _MOMENT = 0.2
+
+    def __init__(self, screen: Screen, clock: Callable[[], float] = time.monotonic) -> None:
+        self._say = screen.say
         self.error = screen.complain
-        self._shown: dict[int, str] = {}
+        self._clock = clock
+        self._changed: dict[int, RunState] = {}
+        self._due = 0.0
+
+    @property
+    def tick(self) -> float | None:
+        """Ask for the moment that is left until changed blocks are due."""
+        return max(0.0, self._due - self._clock()) if self._changed else None
 
     def update(self, state: RunState, events: Sequence[Event]) -> None:
-        """Print the blocks of the waves whose tasks have changed."""
-        waves = {event.wave for event in events if event.task and event.wave is not None}
-        for wave in sorted(waves & state.waves.keys()):
-            block = wave_progress(state, wave)
-            if self._shown.get(wave) != block:
-                self._shown[wave] = block
-                self.line(block)
+        """Note which waves have tasks that changed, and print their blocks once they are due."""
+        if not self._changed:
+            self._due = self._clock() + self._MOMENT
+        for event in events:
+            if event.task and event.wave is not None and event.wave in state.waves:
+                self._changed[event.wave] = state
+        if self._clock() >= self._due:
+            self._flush()
+
+    def line(self, text: str) -> None:
+        """Print a line after the blocks that came before it."""
+        self._flush()
+        self._say(text)
 
     def close(self) -> None:
-        """Do nothing: every block is whole."""
+        """Print what is left to print."""
+        self._flush()
+
+    def _flush(self) -> None:
+        for wave, state in self._changed.items():
+            self._say(wave_progress(state, wave))
+        self._changed = {}
 
 
 class JsonView:

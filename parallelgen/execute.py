@@ -51,8 +51,10 @@ def execute(typed: str, options: Options, environment: Mapping[str, str], screen
     )
     found = preflight.findings(facts, planned, project, options)
     is_preview = options.dry_run or options.generate_only
+    errors = [] if is_preview else [finding.error for finding in found if finding.error]
     for finding in found:
-        if is_preview or not finding.error:
+        # In a run that goes ahead the script says what is only worth a warning.
+        if is_preview or (errors and not finding.error):
             screen.complain(finding.warning)
     if options.as_json:
         screen.say(json.dumps(_plan_event(planned, project, facts.base)))
@@ -61,8 +63,7 @@ def execute(typed: str, options: Options, environment: Mapping[str, str], screen
     if options.dry_run:
         screen.say('{"event": "dry_run"}' if options.as_json else "Dry run complete. No files modified.")
         return 0
-    errors = [finding.error for finding in found if finding.error]
-    if errors and not is_preview:
+    if errors:
         screen.complain("\n\n".join(errors))
         return NOTHING_RUN
     generate.write(planned, project)

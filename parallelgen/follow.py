@@ -18,7 +18,7 @@ def follow(project: Project, options: Options, view: View, state: RunState) -> t
     """Start the script, show the run until it has ended; return its exit status and the last state."""
     with Run(command(project, options), project.root, environment(os.environ)) as run:
         try:
-            for output in run.output(view.tick):
+            for output in run.output(lambda: view.tick):
                 for text in output.errors:
                     view.error(text)
                 state = _show(view, state, output.lines)

@@ -37,7 +37,7 @@ def findings(facts: Facts, plan: Plan, project: Project, options: Options) -> li
     if not options.retry_failed and not options.force:
         found += _conflicts(facts, tasks, plan.settings, project)
     if options.wave is not None:
-        found += _dependencies(facts, plan, tasks)
+        found += _dependencies(facts, plan, tasks, options.wave)
     return [*found, *_base(facts, project), *_space(facts, plan.settings, project, len(tasks))]
 
 
@@ -110,12 +110,16 @@ def _conflicts(facts: Facts, tasks: list[Task], settings: Settings, project: Pro
             )
 
 
-def _dependencies(facts: Facts, plan: Plan, tasks: list[Task]) -> Iterator[Finding]:
+def _dependencies(facts: Facts, plan: Plan, tasks: list[Task], wave: int) -> Iterator[Finding]:
     """Find branches of earlier waves that the tasks of this wave need and that do not exist."""
     needed = {dep for task in tasks for dep in task.deps}
     for task in plan.tasks:
         if task.id in needed and task.branch not in facts.branches:
-            yield Finding("", f"WARNING: Branch '{task.branch}' does not exist; this wave depends on it.")
+            yield Finding(
+                f"ERROR: Branch not found: {task.branch}\n"
+                f"  Wave {wave} depends on it. Run the wave it belongs to first.",
+                f"WARNING: Branch '{task.branch}' not found; wave {wave} depends on it.",
+            )
 
 
 def _agent(settings: Settings) -> Iterator[Finding]:

@@ -3,7 +3,7 @@ import selectors
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -94,8 +94,8 @@ class Run:
         self._process.wait()
         self._restore()
 
-    def output(self, tick: float | None = None) -> Iterator[Output]:
-        """Yield what the script prints, as it comes, until it ends; an empty Output each `tick` seconds.
+    def output(self, tick: Callable[[], float | None]) -> Iterator[Output]:
+        """Yield what the script prints, as it comes, until it ends; an empty Output after `tick()` seconds.
 
         It ends with the script, not with the pipes: something the script left behind may hold them open.
         """
@@ -110,7 +110,7 @@ class Run:
             selector.register(self._ours, selectors.EVENT_READ, None)
             ended = False
             while True:
-                ready = selector.select(0 if ended else tick)
+                ready = selector.select(0 if ended else tick())
                 for key, _ in ready:
                     if key.data is None:
                         self._ours.recv(4096)
