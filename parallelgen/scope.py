@@ -9,6 +9,7 @@ _KEY = re.compile(
     r"(?:[-*+]\s+)?[*_`]*(CREATE|MODIFY|BOUNDARY)\b[*_`]*\s*(?:\([^)]*\))?\s*[*_`]*(?::[*_`]*(.*)|$)", re.I
 )
 _BULLET = re.compile(r"(?:[-*+]|[0-9]+[.)])\s+(.*)")
+_PATH = re.compile(r"`|\S*[/.]")
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _NOTHING = ("", "[]", "none", "n/a", "-", "nothing")
 _MOST_EXPANDED = 256
@@ -36,8 +37,8 @@ def claims(body: str) -> list[Claim]:
             kind = ""
         elif bullet := _BULLET.match(text):
             text = bullet.group(1)
-        elif text and not text.startswith("`"):
-            kind = "" if not line.startswith(("/", ".")) and " " in text and "," not in text else kind
+        elif text and not _PATH.match(text):
+            kind = ""  # prose ends a list
         if kind:
             found += [claim for item in _items(text) for claim in _claims(kind, item)]
     return list(dict.fromkeys(found))

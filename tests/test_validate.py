@@ -213,6 +213,7 @@ def test_true_is_no_number() -> None:
         ("CREATE:\n- a.py\n  * b.py - why\n1. c.py", ["a.py", "b.py", "c.py"]),
         ("CREATE (new files):\n- a.py", ["a.py"]),
         ("CREATE: []", []),
+        ("CREATE:\n\na.py (why)\n`b c.py`\nAnd then some words.\n- d.py", ["a.py", "b c.py"]),
         ("CREATE: a/{b}.py", ["a/{b}.py"]),
         ("CREATE: `a,b.py`", ["a,b.py"]),
         ("create: none", []),
