@@ -65,6 +65,9 @@ release_wave() {
   for number in $listed; do
     place_task "$number"
   done
+  # All that is left of the wave may be skipped tasks.
+  eval "left=\$left_in_$1 announced=\$announced_$1"
+  [ "$left" -gt 0 ] || [ -z "$announced" ] || report_wave "$1"
 }
 
 # announce_wave: report that the wave has started, once
@@ -241,7 +244,9 @@ report_wave() {
 
 # on_signal <name>: called by traps: remember the first signal, count them, and wake the loop
 on_signal() {
-  stopping=${stopping:-$1}
+  case $stopping in
+    '' | halt) stopping=$1 ;;
+  esac
   signals=$((signals + 1))
   wake
 }
@@ -251,8 +256,9 @@ pass_signals() {
   [ "$signals" -gt 0 ] || return 0
   for number in $running; do
     use_task "$number"
+    eval "runner=\$runner_$number identity=\$identity_$number"
     # Every time we wake: a runner that has only just been started may not have its trap yet.
-    eval "kill -s TERM \"\$runner_$number\"" 2>/dev/null
+    ! is_alive "$runner" "$identity" || kill -s TERM "$runner" 2>/dev/null
     if [ "$signals" -gt 1 ] && read_record "$id.agent" && is_alive "$record_pid" "$record_identity"; then
       processes=$(list_processes "$record_pid")
       signal_all KILL "$record_pid"

@@ -11,7 +11,9 @@ begin_attempt() {
     mv -f -- "$log" "$logs/$id.$attempt.log"
     attempt=$((attempt + 1))
   fi
-  : >"$log"
+  printf '' >"$log"
+  # The result of an earlier attempt must not pass for that of this one.
+  [ ! -e "$state/$id.result" ] || rm -f -- "$state/$id.result"
   kept=0
   if [ -e "$worktree/.git" ]; then
     kept=1
@@ -48,7 +50,6 @@ run_task() {
   if [ "$mode" != task ] && read_record lock && [ "$record_pid" != "$$" ]; then
     return 1
   fi
-  [ ! -e "$state/$id.result" ] || rm -f -- "$state/$id.result"
 
   if ! fill_worktree >>"$log" 2>&1; then
     error=worktree
@@ -81,6 +82,9 @@ run_agent() {
   if [ -n "$cause" ]; then
     wait "$agent" 2>/dev/null
     exit_code=
+  else
+    # The agent has ended by itself: what comes now cannot change the verdict.
+    trap '' TERM USR2
   fi
   # Death by signal N is 128+N in most shells, 256+N in ksh93 and 384+N in yash.
   [ "${exit_code:-0}" -le 255 ] || exit_code=$((128 + exit_code % 128))
