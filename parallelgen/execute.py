@@ -85,7 +85,11 @@ def _run(loaded: Loaded, options: Options, screen: Screen) -> int:
         screen.say(json.dumps({"event": "report", "status": run.status, "tasks": state.task_facts(run)}))
     else:
         project = loaded.project
-        screen.say(report.final_report(run, shlex.quote(project.relative), _typed_again(project)))
+        screen.say(
+            report.final_report(
+                run, shlex.quote(project.relative), _retry_command(project, loaded.plan.settings)
+            )
+        )
     return status
 
 
@@ -128,6 +132,8 @@ def _generated(project: Project, as_json: bool) -> str:
     return report.generated_text(project.relative, shlex.quote(project.relative))
 
 
-def _typed_again(project: Project) -> str:
-    """Write the directory so that it can be typed as an argument from where the user is."""
-    return shlex.quote(f"./{project.typed}" if project.typed.startswith("-") else project.typed)
+def _retry_command(project: Project, chosen: Settings) -> str:
+    """Write the command that runs the rest, as the user may type it: with the same agent and settings."""
+    from parallelgen.render import regenerate_command
+
+    return regenerate_command(chosen, project.typed).replace("--generate-only", "--retry-failed", 1)

@@ -40,10 +40,10 @@ def wave_progress(state: RunState, wave: int) -> str:
     return "\n".join([*lines, f"Overall: {count(tasks)} tasks complete in Wave {wave}", ""])
 
 
-def final_report(state: RunState, directory: str, typed: str) -> str:
+def final_report(state: RunState, directory: str, retry: str) -> str:
     """Write the report of a run that has ended.
 
-    `directory` is quoted for a shell at the project root, `typed` for one where the user is.
+    `directory` is quoted for a shell at the project root; `retry` is the command that runs the rest.
     """
     tasks = tuple(state.tasks.values())
     lines = [f"=== {_TITLES.get(state.status, 'Parallel Execution Failed')} ===", ""]
@@ -66,7 +66,7 @@ def final_report(state: RunState, directory: str, typed: str) -> str:
     if state.status == "completed":
         lines.append(f"Next step: /parallel-integrate --parallel-dir {directory}")
     else:
-        lines.append(f"Next step: parallel-run {typed} --retry-failed")
+        lines.append(f"Next step: {retry}")
     return "\n".join(lines)
 
 

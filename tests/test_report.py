@@ -96,7 +96,7 @@ def test_the_final_report_is_that_of_the_specification() -> None:
         for task, count in zip(TASKS, commits, strict=True)
     ]
     state = state_of(*done, "execution status=completed", plan=PLAN)
-    assert report.final_report(state, DIRECTORY, DIRECTORY) == (
+    assert report.final_report(state, DIRECTORY, "") == (
         """=== Parallel Execution Complete ===
 
 Wave 1: 3/3 tasks completed
@@ -122,13 +122,13 @@ def test_the_report_of_a_failed_run_says_what_failed_and_where_to_look() -> None
         "execution status=failed",
         plan=PLAN,
     )
-    text = report.final_report(state, "parallel/'a b'", "'a b'")
+    text = report.final_report(state, "parallel/'a b'", "parallel-run --retry-failed 'a b'")
     assert text.startswith("=== Parallel Execution Failed ===\n\nWave 1: 1/3 tasks completed\n")
     assert "  - feature/task-001-users (1 commit)\n" in text
     assert "Uncommitted work left in worktrees:\n  - task-001-users (2 files)\n" in text
     assert "  - task-002-products: FAILED (no_marker)\n    log: parallel/'a b'/logs/task-002.log\n" in text
     assert "  - task-003-shared: PENDING\n  - task-004-orders: BLOCKED (by task-002)\n" in text
-    assert text.endswith("Next step: parallel-run 'a b' --retry-failed")
+    assert text.endswith("Next step: parallel-run --retry-failed 'a b'")
 
 
 def test_generated_text_is_that_of_the_specification() -> None:

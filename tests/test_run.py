@@ -2,6 +2,7 @@ import json
 import os
 import pty
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -121,7 +122,7 @@ Not completed:
     log: {project.typed}/logs/task-001.log
   - task-003-api: BLOCKED (by task-001)
 
-Next step: parallel-run {project.typed} --retry-failed
+Next step: parallel-run --retry-failed {shlex.quote("--agent-command=" + bad)} {project.typed}
 """
     )
     assert (project.directory / "logs" / "task-001.log").read_text() == "lost\n"
