@@ -31,6 +31,7 @@ prepare() {
     preflight
   else
     # A refusal leaves nothing behind: not even the lock.
+    [ "$mode" = task ] || respect_lock
     preflight
     open_state
     [ "$mode" = task ] || take_lock

@@ -259,9 +259,10 @@ pass_signals() {
     eval "runner=\$runner_$number identity=\$identity_$number"
     # Every time we wake: a runner that has only just been started may not have its trap yet.
     ! is_alive "$runner" "$identity" || kill -s TERM "$runner" 2>/dev/null
-    if [ "$signals" -gt 1 ] && read_record "$id.agent" && is_alive "$record_pid" "$record_identity"; then
-      processes=$(list_processes "$record_pid")
-      signal_all KILL "$record_pid"
+    if [ "$signals" -gt 1 ]; then
+      recall_agent
+      processes=$(list_processes "$recalled")
+      signal_all KILL "$recalled"
     fi
   done
 }

@@ -73,11 +73,25 @@ stop_leftovers() {
   fi
 }
 
+# recall_agent: set recalled to the process id, which is also the group, that the agent of the task had, or to 0 when
+# that number may be another's by now. While a group lives its number is not given to a new process; a reboot ends that
+recall_agent() {
+  read_record "$id.agent"
+  recalled=${record_pid:-0}
+  if is_alive "$recalled"; then
+    [ "$identity" = "$record_identity" ] || recalled=0
+  else
+    case $record_identity in
+      "${boot:-none}":*) ;;
+      *) recalled=0 ;;
+    esac
+  fi
+}
+
 # stop_remains: stop what is left of an agent whose runner died, known by its record and its mark
 stop_remains() {
-  read_record "$id.agent"
-  is_alive "$record_pid" "$record_identity" || record_pid=0
-  stop_processes "$record_pid" "$GRACE"
+  recall_agent
+  stop_processes "$recalled" "$GRACE"
 }
 
 # in_new_group <command> [<argument>...]: become the command, in a process group of its own where the box can do it
