@@ -1,0 +1,162 @@
+"""What one storm consists of, all of it drawn from a seed: the plan, its agents, what is killed and when."""
+
+import random
+import shutil
+from dataclasses import dataclass
+
+SIGNALS = ("KILL", "KILL", "KILL", "KILL", "KILL", "KILL", "TERM", "INT", "HUP")
+TOOLS = ("git", "git", "mv", "ln", "awk", "rm", "date", "grep")
+SHELLS = (
+    ("dash",),
+    ("bash",),
+    ("bash", "--posix"),
+    ("busybox", "sh"),
+    ("mksh",),
+    ("ksh",),
+    ("yash",),
+    ("zsh", "--emulate", "sh"),
+    ("posh",),
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Hold one task; `acts` is what its agent does in attempt 1, 2, ... (the last: in all later ones)."""
+
+    id: str
+    name: str
+    wave: int
+    deps: tuple[str, ...]
+    acts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Strike `target` so many seconds after the last strike, and when a process named `tool` is seen."""
+
+    after: float
+    target: str
+    signal: str
+    tool: str = ""
+
+    def __str__(self) -> str:
+        return (
+            f"+{self.after:.3f}s {f'when {self.tool} runs ' if self.tool else ''}{self.signal} {self.target}"
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """Hold one run of the script that is struck: its options, the strikes, the pause before the next run."""
+
+    options: tuple[str, ...]
+    kills: tuple[Kill, ...]
+    pause: float
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Hold one storm."""
+
+    seed: int
+    shell: tuple[str, ...]
+    files: int
+    slow_git: str
+    has_execution: bool
+    grace: int
+    retries: int
+    max_concurrent: int
+    tasks: tuple[Task, ...]
+    runs: tuple[Run, ...]
+
+    def __str__(self) -> str:
+        lines = [
+            f"seed {self.seed}: {' '.join(self.shell)}, {self.files} files, slow git: {self.slow_git or 'no'}"
+            f", grace {self.grace}, retries {self.retries}, {self.max_concurrent} at a time"
+        ]
+        for task in self.tasks:
+            lines.append(f"  wave {task.wave} {task.id} deps [{', '.join(task.deps)}]")
+            lines += [f"    {number}: {act}" for number, act in enumerate(task.acts, 1)]
+        for number, run in enumerate(self.runs, 1):
+            lines.append(f"  run {number} {' '.join(run.options)}: {'; '.join(map(str, run.kills))}")
+        return "\n".join(lines)
+
+
+def shells() -> list[tuple[str, ...]]:
+    """List the shells that are here."""
+    return [shell for shell in SHELLS if shutil.which(shell[0])]
+
+
+def draw(seed: int) -> Scenario:
+    """Draw a storm from a seed."""
+    dice = random.Random(seed)
+    return Scenario(
+        seed=seed,
+        shell=dice.choice(shells()),
+        files=dice.choice((2, 2, 200)),
+        slow_git=dice.choice(("", "", "filter", "hook")),
+        has_execution=dice.random() < 0.5,
+        grace=dice.choice((0, 1, 1, 2)),
+        retries=dice.choice((0, 0, 0, 0, 0, 1)),
+        max_concurrent=dice.randint(1, 4),
+        tasks=(tasks := _draw_tasks(dice)),
+        runs=tuple(_draw_run(dice, len(tasks), first=number == 0) for number in range(dice.randint(2, 6))),
+    )
+
+
+def _draw_tasks(dice: random.Random) -> tuple[Task, ...]:
+    tasks: list[Task] = []
+    waves = dice.randint(2, 4)
+    for number in range(1, dice.randint(3, 12) + 1):
+        wave = min(waves, 1 + (number - 1) * waves // 8) if number > 1 else 1
+        earlier = [task.id for task in tasks if task.wave < wave]
+        deps = sorted(dice.sample(earlier, min(len(earlier), dice.choice((0, 1, 1, 2, 3)))))
+        acts = tuple(_draw_act(dice, last=False) for _ in range(dice.choice((0, 0, 1, 2))))
+        tasks.append(
+            Task(
+                id=f"task-{number:03}",
+                name=f"task-{number:03}-{dice.choice(('users', 'api', 'shared'))}",
+                wave=wave,
+                deps=tuple(deps),
+                acts=(*acts, _draw_act(dice, last=True)),
+            )
+        )
+    return tuple(tasks)
+
+
+def _draw_act(dice: random.Random, *, last: bool) -> str:
+    """Draw what an agent does, as a line for the shell; the last act of a task seldom fails."""
+    steps = []
+    left = dice.choice((0, 0.1, 0.3, 0.6)) * dice.random()
+    for _ in range(dice.randint(0, 3)):
+        pause = left * dice.random()
+        left -= pause
+        steps += [f"pause {pause:.3f}", "work"]
+    steps.append(f"pause {left:.3f}")
+    if dice.random() < 0.25:
+        steps.insert(dice.randrange(len(steps)), dice.choice(("stray_session", "stray_group", "stray_deaf")))
+    fails = dice.random() < (0.06 if last else 0.3)
+    steps.append(dice.choice(("leave 1", "leave 3", "forget_marker")) if fails else "finish")
+    return "; ".join(steps)
+
+
+def _draw_run(dice: random.Random, tasks: int, *, first: bool) -> Run:
+    options = [] if first else ["--retry-failed"]
+    chance = dice.random()
+    if chance < 0.06:
+        options.append("--wave=1")
+    elif chance < 0.12:
+        options.append(dice.choice(("--halt=soon", "--halt=now")))
+    # About as long as a run in peace takes.
+    span = 0.2 + 0.1 * tasks
+    kills = tuple(_draw_kill(dice, span) for _ in range(dice.choice((1, 1, 2, 2, 3, 5))))
+    return Run(tuple(options), kills, dice.choice((0.0, 0.0, 0.0, 0.1, 0.3, 1.5)))
+
+
+def _draw_kill(dice: random.Random, span: float) -> Kill:
+    target = dice.choices(
+        ("scheduler", "shell", "agent", "tool", "any", "all", "twin"), (30, 20, 8, 10, 10, 18, 4)
+    )[0]
+    signal = "KILL" if target == "all" else dice.choice(SIGNALS)
+    tool = dice.choice(TOOLS) if dice.random() < 0.35 else ""
+    return Kill(round(span * dice.random() ** 2, 3), target, signal, tool)

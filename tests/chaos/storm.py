@@ -1,0 +1,175 @@
+"""One storm: start the script, strike, resume, until a run goes to its end in peace; then see what is left."""
+
+import random
+import shutil
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.chaos import invariants
+from tests.chaos.machine import Machine
+from tests.chaos.scenario import Kill, Run, Scenario, draw
+from tests.chaos.watch import Watch
+from tests.chaos.world import World
+
+#: Seconds that one run of the script may take; a run in peace takes about two.
+LIMIT = 45.0
+
+
+@dataclass
+class Outcome:
+    """Hold what became of one storm."""
+
+    scenario: Scenario
+    violations: list[str] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+    kills: int = 0
+    crashes: int = 0
+    resumes: int = 0
+    looks: int = 0
+    seconds: float = 0.0
+    folder: Path | None = None
+
+    def __str__(self) -> str:
+        lines = [
+            *(f"VIOLATION: {violation}" for violation in self.violations),
+            str(self.scenario),
+            *self.events,
+        ]
+        lines += [f"kept: {self.folder}", f"again: python -m tests.chaos --seed {self.scenario.seed} --keep"]
+        return "\n".join(lines)
+
+
+def storm(seed: int, folder: Path, *, keep: bool = False) -> Outcome:
+    """Live through the storm of a seed in an empty folder, which is kept when something is wrong."""
+    world = World(folder, draw(seed))
+    outcome = Outcome(world.scenario)
+    world.build()
+    base = world.git("rev-parse", "HEAD")
+    begun = time.monotonic()
+    watch = Watch(world)
+    voyage = _Voyage(world, outcome)
+    try:
+        for run in world.scenario.runs:
+            voyage.struck(run)
+        voyage.peaceful()
+    finally:
+        voyage.machine.crash()
+        watch.close()
+    outcome.seconds = time.monotonic() - begun
+    outcome.looks = watch.looks
+    outcome.violations += [*watch.violations, *invariants.check(world, base)]
+    if outcome.violations or keep:
+        outcome.folder = folder
+    else:
+        shutil.rmtree(folder)
+    return outcome
+
+
+class _Voyage:
+    """The runs of one storm, on one machine after another."""
+
+    def __init__(self, world: World, outcome: Outcome) -> None:
+        self.world = world
+        self.outcome = outcome
+        self.dice = random.Random(world.scenario.seed)
+        self.mark = f"storm-{world.scenario.seed}-{time.time_ns()}"
+        self.machine = Machine(self.mark)
+        self.begun = time.monotonic()
+        self.runs = 0
+
+    def start(self, *options: str) -> str:
+        """Start the script, and return the name of this run."""
+        self.runs += 1
+        name = f"run-{self.runs}"
+        self.tell(f"{name}: {' '.join(options)}")
+        argv = [*self.world.scenario.shell, str(self.world.script), *options]
+        self.machine.start(
+            name, argv, self.world.environment, self.world.root, self.world.folder / f"{name}.txt"
+        )
+        return name
+
+    def tell(self, event: str) -> None:
+        """Add to the log of the storm."""
+        self.outcome.events.append(f"{time.monotonic() - self.begun:8.3f} {event}")
+
+    def struck(self, run: Run) -> None:
+        """Run the script and strike it."""
+        names = [self.start(*run.options)]
+        for kill in run.kills:
+            if all(name in self.machine.ended for name in names):
+                break
+            self.machine.wait(names[0], kill.after)
+            if kill.target == "twin":
+                names.append(self.start("--retry-failed"))
+            elif not self.strike(kill):
+                continue
+            if kill.target == "all":
+                return
+        for name in names:
+            self.await_end(name)
+        time.sleep(run.pause)
+
+    def strike(self, kill: Kill) -> bool:
+        """Strike as planned, and count it; false when there was nothing to strike."""
+        processes = self.machine.processes()
+        if kill.tool:
+            end = time.monotonic() + 0.7
+            while processes and time.monotonic() < end:
+                if any(process.name == kill.tool for process in processes):
+                    break
+                processes = self.machine.processes()
+        if kill.target == "all":
+            self.machine.crash()
+            self.outcome.crashes += 1
+            self.tell("all are killed")
+            self.machine = Machine(self.mark)
+            return True
+        chosen = [process for process in processes if kill.target in (process.kind, "any")]
+        if not chosen:
+            return False
+        process = self.dice.choice(sorted(chosen, key=lambda process: process.inner))
+        if not self.machine.strike(process, signal.Signals[f"SIG{kill.signal}"]):
+            return False
+        self.outcome.kills += 1
+        self.tell(f"{kill.signal} {process}")
+        return True
+
+    def await_end(self, name: str) -> int:
+        """Wait for the end of a run, and return its status; a run that does not end is a violation."""
+        status = self.machine.wait(name, LIMIT)
+        if status is None:
+            self.outcome.violations.append(f"{name} has not ended after {LIMIT:.0f} s")
+            for process in self.machine.processes():
+                self.tell(f"still runs: {process}")
+            self.machine.crash()
+            self.machine = Machine(self.mark)
+            return -1
+        self.tell(f"{name} has ended: {status}")
+        return status
+
+    def peaceful(self) -> None:
+        """Resume without a strike; once more while something that began before has suffered."""
+        for _ in range(4):
+            seen = len(self.world.entries())
+            self.outcome.resumes += 1
+            status = self.await_end(self.start("--retry-failed"))
+            if status == -1:
+                return
+            self.check_survivors()
+            wrong = invariants.unfinished(self.world)
+            began = {task for word, task, _, _ in self.world.entries()[seen:] if word == "begin"}
+            if not any(task not in began for task in wrong):
+                break
+        self.outcome.resumes += len(self.world.scenario.runs) - 1
+        if status != (1 if invariants.not_completed(self.world) else 0):
+            self.outcome.violations.append(f"the last run ended with {status}")
+
+    def check_survivors(self) -> None:
+        """Check that the end of a run in peace is the end of every process."""
+        end = time.monotonic() + 0.3
+        while (left := self.machine.processes()) and time.monotonic() < end:
+            time.sleep(0.02)
+        if left:
+            self.outcome.violations.append(f"still alive after the end: {'; '.join(map(str, left))}")

@@ -1,0 +1,171 @@
+"""The place of one storm: a small repository with a parallel directory, its script, agent and ledger."""
+
+import os
+import shlex
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from parallelgen import render
+from parallelgen.plan import Plan, Settings, Task, Wave
+from tests.chaos.scenario import Scenario
+
+DIRECTORY = "parallel/TS-0007-storm"
+_HEAD = '{ "technology" : {"x": [1, 2, {"}": "\\"{,"}]} ,\t"sources":null,\n "tasks": {"total": 0}'
+_TAIL = ',\n  "z\\u00e9": [ ] , "last" : "execution" }'
+_EXECUTION = ' ,"execution" :{"status": "pending", "mine": [{}, "}"]}'
+#: Seconds that the script waits where no signal wakes it, as in the templates and as in a storm.
+_PATIENCE = {"tick=10": "tick=1", "retry_delay=5": "retry_delay=1"}
+
+
+@dataclass(frozen=True)
+class World:
+    """Hold the paths of one storm."""
+
+    folder: Path
+    scenario: Scenario
+
+    @property
+    def root(self) -> Path:
+        return self.folder / "shop"
+
+    @property
+    def directory(self) -> Path:
+        return self.root / DIRECTORY
+
+    @property
+    def script(self) -> Path:
+        return self.directory / "scripts" / "run-parallel.sh"
+
+    @property
+    def manifest(self) -> Path:
+        return self.directory / "manifest.json"
+
+    @property
+    def logs(self) -> Path:
+        return self.directory / "logs"
+
+    @property
+    def state(self) -> Path:
+        return self.logs / "state"
+
+    @property
+    def ledger(self) -> Path:
+        return self.folder / "ledger"
+
+    @property
+    def around(self) -> tuple[str, str]:
+        """Return what must stay before and after the `execution` member of the manifest."""
+        return (_HEAD, _TAIL + "\n") if self.scenario.has_execution else (_HEAD + _TAIL[:-2], "}\n")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the script."""
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self.folder),
+            "LC_ALL": "C",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GRACE": str(self.scenario.grace),
+            "RETRIES": str(self.scenario.retries),
+            "MAX_CONCURRENT": str(self.scenario.max_concurrent),
+        }
+
+    def git(self, *arguments: str) -> str:
+        """Run git in the user's checkout, and return what it says; raise CalledProcessError."""
+        answer = subprocess.run(
+            ["git", *arguments],
+            cwd=self.root,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=True,
+        )
+        return answer.stdout
+
+    def build(self) -> None:
+        """Make the repository, the parallel directory and what the agents need."""
+        for name in ("acts", "locks"):
+            (self.folder / name).mkdir(parents=True)
+        for name in ("prompts", "scripts", "tasks"):
+            (self.directory / name).mkdir(parents=True)
+        self.ledger.touch()
+        for task in self.scenario.tasks:
+            for number, act in enumerate(task.acts, 1):
+                (self.folder / "acts" / f"{task.id}.{number}").write_text(act + "\n")
+            (self.folder / "acts" / f"{task.id}.last").write_text(task.acts[-1] + "\n")
+            (self.directory / "prompts" / f"{task.id}.txt").write_text(f"Do {task.id}.\n")
+        self.manifest.write_text(_HEAD + (_EXECUTION if self.scenario.has_execution else "") + _TAIL + "\n")
+        agent = shlex.join(["sh", str(Path(__file__).with_name("agent.sh")), str(self.folder)])
+        self.script.write_text(_script(_plan(self.scenario, agent)))
+        self._build_repository()
+
+    def _build_repository(self) -> None:
+        for number in range(self.scenario.files):
+            (self.root / f"file-{number:03}.txt").write_text(f"file {number}\n")
+        for arguments in (
+            ("init", "--quiet", "--initial-branch=main"),
+            ("config", "user.name", "Tess"),
+            ("config", "user.email", "tess@example.invalid"),
+        ):
+            self.git(*arguments)
+        if self.scenario.slow_git == "filter":
+            (self.root / ".gitattributes").write_text("file-000.txt filter=slow\n")
+            self.git("config", "filter.slow.smudge", "sleep 0.15; cat")
+        elif self.scenario.slow_git == "hook":
+            hook = self.root / ".git" / "hooks" / "post-checkout"
+            hook.write_text("#!/bin/sh\nsleep 0.15\n")
+            hook.chmod(0o755)
+        self.git("add", "-A")
+        self.git("commit", "--quiet", "-m", "Start")
+
+    def entries(self) -> list[tuple[str, str, int, str]]:
+        """Read the ledger: word, task, attempt, detail."""
+        found = []
+        for line in self.ledger.read_text().splitlines():
+            word, task, attempt, detail = line.split()
+            found.append((word, task, int(attempt), detail))
+        return found
+
+    def record(self, name: str) -> dict[str, str]:
+        """Read a record of the script; empty when there is none."""
+        return parse_record(self.state / name)
+
+
+def parse_record(path: Path) -> dict[str, str]:
+    """Read `key=value` lines; empty when there is no such file."""
+    try:
+        text = path.read_text()
+    except OSError:
+        return {}
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+def patient(text: str) -> str:
+    """Shorten the seconds that a script waits where no signal wakes it."""
+    for found, wanted in _PATIENCE.items():
+        if text.count(f"\n{found}\n") != 1:
+            raise ValueError(f"the script has no line '{found}'")
+        text = text.replace(f"\n{found}\n", f"\n{wanted}\n")
+    return text
+
+
+def _plan(scenario: Scenario, agent: str) -> Plan:
+    waves: dict[int, list[Task]] = {}
+    for task in scenario.tasks:
+        waves.setdefault(task.wave, []).append(
+            Task(task.id, task.name, task.wave, task.deps, None, f"prompts/{task.id}.txt")
+        )
+    return Plan(
+        title=DIRECTORY.rpartition("/")[2],
+        tech_spec="TS-0007",
+        waves=tuple(Wave(number, tuple(tasks)) for number, tasks in sorted(waves.items())),
+        settings=Settings(agent_command=agent, task_timeout=60),
+    )
+
+
+def _script(plan: Plan) -> str:
+    return patient(render.run_script(plan, DIRECTORY))
