@@ -4,8 +4,10 @@ DEMO = """\
 # The demo agent: a small real change, committed, and the marker that says so.
 sleep 1
 mkdir -p notes
-{ printf '# %s\\n\\nDone by the demo agent from this prompt:\\n\\n' "$PARALLEL_TASK"; sed 's/^/> /'; } >"notes/$PARALLEL_TASK.md"
-git add "notes/$PARALLEL_TASK.md" &&
+notes=notes/$PARALLEL_TASK.md
+printf '# %s\\n\\nDone by the demo agent from this prompt:\\n\\n' "$PARALLEL_TASK" >"$notes"
+sed 's/^/> /' >>"$notes"
+git add "$notes" &&
   git commit --quiet -m "Add the notes of $PARALLEL_TASK" &&
   touch .claude-task-complete"""
 

@@ -69,6 +69,19 @@ def plan_options(function: Function) -> Function:
                 "--grace", metavar="SECONDS", help="Time from TERM to KILL for a stopped agent (default: 10)."
             ),
             click.option(
+                "--retries", metavar="N", help="Run a task that failed up to N times again (default: 0)."
+            ),
+            click.option(
+                "--halt",
+                metavar="WHEN",
+                help="After a failure: never (others go on, the default), soon (start no more), now (stop all).",
+            ),
+            click.option(
+                "--max-log-size",
+                metavar="SIZE",
+                help="Cut the log of an agent that writes more (default: 100M).",
+            ),
+            click.option(
                 "--agent", type=click.Choice(["claude", "demo"]), default="claude", help="Who does the tasks."
             ),
             click.option(

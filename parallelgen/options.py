@@ -14,6 +14,9 @@ VARIABLES = {
     "agent_command": "AGENT_COMMAND",
     "skip": "SKIP_TASKS",
     "grace": "GRACE",
+    "retries": "RETRIES",
+    "halt": "HALT",
+    "max_log_size": "MAX_LOG_SIZE",
 }
 
 
@@ -86,6 +89,24 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _natural(text: str) -> int:
+    return 0 if text == "0" else _positive(text)
+
+
+def _policy(text: str) -> str:
+    if text not in ("never", "soon", "now"):
+        raise ValueError(f"'{text}' is not never, soon or now")
+    return text
+
+
+def _size(text: str) -> int:
+    """Read a number of bytes, with K, M or G for powers of 1024."""
+    match = re.fullmatch("([1-9][0-9]*)([KMG]?)", text)
+    if not match:
+        raise ValueError(f"'{text}' is not a size such as 500K, 100M or a number of bytes")
+    return int(match[1]) << 10 * " KMG".index(match[2] or " ")
+
+
 def _duration(text: str) -> int:
     try:
         seconds = parse_duration(text)
@@ -115,5 +136,8 @@ _READERS: dict[str, Callable[[Settings, str], Settings]] = {
     "workspace_root": lambda settings, text: replace(settings, workspace_root=_line(text)),
     "base": lambda settings, text: replace(settings, base_branch=_branch(text)),
     "agent_command": lambda settings, text: replace(settings, agent_command=_line(text)),
-    "grace": lambda settings, text: replace(settings, grace=0 if text == "0" else _positive(text)),
+    "grace": lambda settings, text: replace(settings, grace=_natural(text)),
+    "retries": lambda settings, text: replace(settings, retries=_natural(text)),
+    "halt": lambda settings, text: replace(settings, halt=_policy(text)),
+    "max_log_size": lambda settings, text: replace(settings, max_log_size=_size(text)),
 }

@@ -99,7 +99,7 @@ def fold(state: RunState, event: Event, at: float | None = None) -> RunState:
 
 
 def _fold_task(task: TaskState, event: Event, at: float | None) -> TaskState:
-    if event.status == "started":
+    if event.status in ("started", "adopted"):
         attempt = _number(event.fields.get("attempt")) or 1
         return TaskState(task.id, task.name, task.wave, task.branch, "running", attempt=attempt, started=at)
     return replace(

@@ -87,10 +87,10 @@ def environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(template_folder()),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701  (the output is shell; the filters quote)
+        autoescape=False,  # the output is shell, and every value passes a filter that quotes for it
         trim_blocks=True,
         lstrip_blocks=True,
-        keep_trailing_newline=False,
+        keep_trailing_newline=True,
     )
     made.filters["sh"] = quote
     made.filters["comment"] = one_line

@@ -32,8 +32,9 @@ take_lock() {
     fi
     rm -f -- "$state/$own.dead"
   done
-  rm -f -- "$state/$own"
   trap 'drop_lock' EXIT
+  # Ours, and what crashes have left.
+  rm -f -- "$state"/.lock.* "$manifest.new"
 }
 
 # drop_lock: let the next run in

@@ -71,35 +71,34 @@ print_logs() {
   return 0
 }
 
-# read_size: set rows and columns to those of the terminal, rows to 0 where a frame may have any number
-read_size() {
-  size='' rows=0 crowded=0
+# ask_size: set size to what the terminal says of itself, rows and columns, or to nothing
+ask_size() {
+  size=
   [ ! -t 1 ] || size=$({ stty size </dev/tty; } 2>/dev/null)
-  columns=${size#* }
-  is_whole "$columns" || columns=${COLUMNS-}
-  is_whole "$columns" || columns=80
-  [ "$mode" = watch ] || return 0
-  rows=${size%% *}
-  is_whole "$rows" || rows=24
-  [ "$rows" -ge "$line_count" ] || crowded=1
 }
 
-# show_frame: draw what there is to see now; false when the terminal does not take it
+# show_frame: draw what there is to see now, in rows (0: as many as it takes) and columns; false when that fails
 show_frame() {
   read_clock
-  read_size
+  rows=0 crowded=0 columns=${size#* }
+  is_whole "$columns" || columns=${COLUMNS-}
+  is_whole "$columns" || columns=80
+  if [ "$mode" = watch ]; then
+    rows=${size%% *}
+    is_whole "$rows" || rows=24
+    [ "$rows" -ge "$line_count" ] || crowded=1
+  fi
   print_facts | draw_frame
 }
 
 # open_terminal: take over the screen, and let a key be read at once, or nothing after a second
 open_terminal() {
-  trap 'close_terminal' EXIT
-  trap 'exit 129' HUP
-  trap 'exit 130' INT
-  trap 'exit 131' QUIT
-  trap 'exit 143' TERM
-  trap 'resized=1' WINCH
   modes=
+  trap 'close_terminal' EXIT
+  trap 'quit 129' HUP
+  trap 'quit 130' INT
+  trap 'quit 131' QUIT
+  trap 'quit 143' TERM
   if (: </dev/tty) 2>/dev/null; then
     exec 3</dev/tty
     modes=$(stty -g <&3 2>/dev/null)
@@ -117,10 +116,19 @@ close_terminal() {
   full_screen=0 modes=
 }
 
+# quit <status>: a trap: end in order
+quit() {
+  # In mksh a trap of EXIT would replace the status.
+  trap - EXIT
+  close_terminal
+  exit "$1"
+}
+
 # await_key: wait until the interval is over, the window has another size or a key is pressed; false when it is q
 await_key() {
-  left=$interval
-  while [ "$left" -gt 0 ] && [ -z "$resized" ]; do
+  left=$interval drawn=$size
+  # Once a second; a trap for WINCH would tell no sooner, and ksh93 sends itself that signal again and again.
+  while [ "$left" -gt 0 ] && [ "$size" = "$drawn" ]; do
     key=
     if [ -n "$modes" ]; then
       key=$(dd bs=1 count=1 <&3 2>/dev/null) || return 1
@@ -129,9 +137,10 @@ await_key() {
     fi
     case $key in
       q | Q) return 1 ;;
-      ?*) return 0 ;;
+      ?*) left=0 ;;
     esac
     left=$((left - 1))
+    ask_size
   done
 }
 
@@ -169,13 +178,13 @@ main() {
   line_count=$(say "$plan_lines" | awk '{ lines += 1 + ($3 != wave); wave = $3 } END { print lines + 3 }')
   tail_takes_many=1
   tail -c 1 -- /dev/null /dev/null >/dev/null 2>&1 || tail_takes_many=0
+  ask_size
   if [ "$mode" = once ]; then
     show_frame
     return
   fi
   open_terminal
-  resized=
   while show_frame && await_key; do
-    resized=
+    :
   done
 }

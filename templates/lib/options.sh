@@ -34,7 +34,7 @@ parse_options() {
   while [ $# -gt 0 ]; do
     case $1 in
       --wave | --task | --skip | --max-concurrent | --timeout | --grace | --retries | --halt | --max-log-size)
-        [ $# -gt 1 ] || usage_error "option '$1' needs a value"
+        [ $# -gt 1 ] && { [ -n "$2" ] || [ "$1" = --skip ]; } || usage_error "option '$1' needs a value"
         set_option "$1" "$2"
         shift
         ;;

@@ -120,6 +120,7 @@ preflight() {
   problems=0
   [ -f "$manifest" ] ||
     object "manifest.json not found in '$parallel_dir'" "Run '/parallel-decompose' first to create task specifications."
+  [ ! -h "$manifest" ] || object "manifest.json is a symbolic link" "Put the file itself into '$parallel_dir'."
   check_repository
   check_way
   check_agent

@@ -289,8 +289,8 @@ run_plan() {
   while advance; do
     refresh_manifest
     pass_signals
-    # No signal tells of an adopted runner, nor of the end of a pause.
-    if [ -n "$stopping$adopted$delayed" ]; then
+    # No signal tells of an adopted runner, the end of a pause, or the time to write the manifest.
+    if [ -n "$stopping$adopted$delayed" ] || [ "$manifest_stale" -eq 1 ]; then
       nap 1
     else
       nap "$tick"
