@@ -1,3 +1,5 @@
+# shellcheck disable=SC2034,SC2016  # tests use the variables; perl has dollars of its own
+
 # What the tests share: a project of their own, the script under test in the shell under test, and a look at what it
 # left. Bash 3.2 will do. A test that leaves a process behind fails.
 
@@ -7,7 +9,8 @@ read -r -a shell <<<"${PARALLELGEN_SHELL:-sh}"
 
 # The person who runs the tests, a hook or a session may have set any of these.
 # shellcheck disable=SC2046  # a list of names
-unset $(git rev-parse --local-env-vars) CDPATH MAX_CONCURRENT TASK_TIMEOUT GRACE WORKSPACE_ROOT BASE_BRANCH SKIP_TASKS
+unset $(git rev-parse --local-env-vars) CDPATH MAX_CONCURRENT TASK_TIMEOUT GRACE RETRIES HALT MAX_LOG_SIZE WORKSPACE_ROOT \
+  BASE_BRANCH SKIP_TASKS
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 LC_ALL=C
 umask 022
 
@@ -65,7 +68,7 @@ agent() {
 # launch <argument>...: start the script, as a person would who stands in the root of the project. Signals are as at a
 # terminal, whatever started us, and an alarm ends a script that hangs.
 launch() {
-  cd "${from:-$project}"
+  cd "${from:-$project}" || return
   "$PERL" -e '$SIG{$_} = "DEFAULT" for qw(HUP INT QUIT PIPE TERM USR1 USR2); alarm 60; exec { $ARGV[0] } @ARGV' -- \
     "${shell[@]}" "$script" "$@" </dev/null >"$out" 2>"$err" 3>&- &
   pid=$!
@@ -222,11 +225,12 @@ mode_of() {
   "$PERL" -e 'printf "%04o\n", (stat $ARGV[0])[2] & 07777' "$1"
 }
 
-# poor_box <command>...: from now on, let the PATH hold the needed utilities and these commands, and nothing else
+# poor_box <command>...: make a folder that holds git, the POSIX utilities and these commands, and nothing else
 poor_box() {
   local box=$home/box utility
   mkdir "$box"
-  for utility in sh git awk sed grep ps sort tail head tr wc df cp mv ln rm mkdir date sleep id cat dd "$@"; do
+  for utility in sh git awk basename cat chmod cksum cmp comm cp cut date dd df diff dirname du env expr find fold grep \
+    head id ln ls mkdir mkfifo mv od paste ps pwd rm rmdir sed sleep sort stty tail tee touch tr tty uname uniq wc xargs "$@"; do
     ln -s "$(command -v "$utility")" "$box/$utility"
   done
   shell[0]=$(command -v "${shell[0]}")
@@ -243,13 +247,30 @@ on_poor_box() {
 }
 
 # living: print `pid command` for each process that this test has started and that runs
-living() {
-  local file
-  # The grep must not find itself.
-  env -u PARALLELGEN_TEST_ID grep -l -a -F -e "PARALLELGEN_TEST_ID=$PARALLELGEN_TEST_ID" /proc/[0-9]*/environ 2>/dev/null |
-    while IFS=/ read -r _ _ number _; do
-      printf '%s %s\n' "$number" "$(tr '\0' ' ' <"/proc/$number/cmdline" 2>/dev/null)"
-    done
+living() (
+  mark=PARALLELGEN_TEST_ID=$PARALLELGEN_TEST_ID
+  # What looks must not find itself.
+  unset PARALLELGEN_TEST_ID
+  grep -l -a -F -e "$mark" /proc/[0-9]*/environ 2>/dev/null | while IFS=/ read -r _ _ number _; do
+    if command=$({ tr '\0' ' ' <"/proc/$number/cmdline"; } 2>/dev/null); then
+      printf '%s %s\n' "$number" "$command"
+    fi
+  done
+)
+
+# kill_all [<pattern>]: kill what this test has started and whose command line matches, as a crash would
+kill_all() {
+  living | while read -r number command; do
+    # shellcheck disable=SC2254  # a pattern
+    case $command in
+      ${1-*}) kill -s KILL "$number" 2>/dev/null || : ;;
+    esac
+  done
+}
+
+# end_naps: a scheduler or runner that was killed leaves the sleep that it waits for, which does not take long; nor do we
+end_naps() {
+  kill_all 'sleep 10'
 }
 
 # nobody_lives: true when this test has no process left
@@ -277,9 +298,7 @@ nothing_runs() {
   printf '%s\n' '--- the test left these processes behind' "$left"
   tries=0
   while [ -n "$left" ] && [ "$tries" -lt 50 ]; do
-    printf '%s\n' "$left" | while read -r number _; do
-      kill -s KILL "$number" 2>/dev/null || :
-    done
+    kill_all
     tries=$((tries + 1))
     left=$(living)
   done

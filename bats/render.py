@@ -1,4 +1,4 @@
-"""Make a parallel directory with its run-parallel.sh for each file of plan lines: all in one start of Python."""
+"""Make a parallel directory with its run-parallel.sh for each file of plan lines, in one start of Python."""
 
 import json
 import sys
@@ -35,6 +35,7 @@ def read_plan(text: str) -> Plan:
 
 
 def main(target: Path, sources: list[Path]) -> None:
+    """Write the directory of each plan below target, as parallel/TITLE in a folder of the plan's name."""
     for source in sources:
         plan = read_plan(source.read_text(encoding="utf-8"))
         directory = target / source.name / "parallel" / TITLE

@@ -11,7 +11,7 @@ setup_suite() {
 
   PYTHONPATH=$root "$PYTHON" "$here/render.py" "$PROJECTS" "$here"/plans/*
   for plan in "$here"/plans/*; do
-    cd "$PROJECTS/${plan##*/}"
+    cd "$PROJECTS/${plan##*/}" || return
     printf '# Inventory\n' >README.md
     git init --quiet --template= -b main
     git config user.name 'Test Person'

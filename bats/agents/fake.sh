@@ -34,6 +34,7 @@ ended() {
 }
 
 if [ -e "$TEST_AGENTS/$PARALLEL_TASK.sh" ]; then
+  # shellcheck source=/dev/null
   . "$TEST_AGENTS/$PARALLEL_TASK.sh"
 else
   work
