@@ -53,19 +53,23 @@ has_branch() {
   git -C "$root" show-ref --verify --quiet "refs/heads/$1"
 }
 
-# add_worktree: register the task's worktree on its branch, without files; one at a time, for a git that looks at
-# the list of worktrees while another adds to it can fail
+# add_worktree: register the task's worktree on its branch, without files. A git that looks through the worktrees while
+# another adds one can fail for that; so try again
 add_worktree() {
-  if [ -e "$worktree/.git" ]; then
-    return 0
-  fi
-  # A directory that was removed by hand, or not quite made, is still on git's list.
-  [ "$retry" -eq 0 ] || run_git -C "$root" worktree remove --force --force "$worktree" 2>/dev/null
-  if [ "$retry" -eq 1 ] && has_branch "$branch"; then
-    run_git -C "$root" worktree add --quiet --no-checkout "$worktree" "$branch"
-  else
-    run_git -C "$root" worktree add --quiet --no-checkout --no-track -b "$branch" "$worktree" "$base_commit"
-  fi
+  tries=0
+  until [ -e "$worktree/.git" ]; do
+    if [ "$retry" -eq 0 ] && [ "$tries" -eq 0 ]; then
+      run_git -C "$root" worktree add --quiet --no-checkout --no-track -b "$branch" "$worktree" "$base_commit"
+    else
+      # A directory that was removed by hand, or not quite made, is still on git's list.
+      run_git -C "$root" worktree remove --force --force "$worktree" 2>/dev/null
+      has_branch "$branch" || run_git -C "$root" branch --no-track "$branch" "$base_commit"
+      run_git -C "$root" worktree add --quiet --no-checkout "$worktree" "$branch"
+    fi && return 0
+    tries=$((tries + 1))
+    [ "$tries" -lt 8 ] && [ -z "$cause" ] || return 1
+    sleep 0.1 2>/dev/null || sleep 1
+  done
 }
 
 # read_worktree: set git_dir to the folder in which git keeps the state of the task's worktree

@@ -73,11 +73,7 @@ run_one() {
   trap 'stopping=TERM; stop_agent interrupted' TERM
   announce_wave
   begin_attempt
-  if add_worktree >>"$log" 2>&1; then
-    run_task
-  else
-    fail_worktree
-  fi
+  run_task
   read_record "$id.result"
   report_task
   [ "$record_status" = completed ] || run_outcome=failed

@@ -111,7 +111,7 @@ open_terminal() {
 
 # close_terminal: give the terminal back as it was
 close_terminal() {
-  [ "$full_screen" -eq 0 ] || printf '\033[?7h\033[?25h\033[?1049l'
+  [ "$full_screen" -eq 0 ] || printf '\033[H\033[J\033[?7h\033[?25h\033[?1049l'
   [ -z "$modes" ] || stty "$modes" <&3
   full_screen=0 modes=
 }

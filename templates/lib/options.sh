@@ -34,7 +34,9 @@ parse_options() {
   while [ $# -gt 0 ]; do
     case $1 in
       --wave | --task | --skip | --max-concurrent | --timeout | --grace | --retries | --halt | --max-log-size)
-        [ $# -gt 1 ] && { [ -n "$2" ] || [ "$1" = --skip ]; } || usage_error "option '$1' needs a value"
+        if [ $# -lt 2 ] || { [ -z "$2" ] && [ "$1" != --skip ]; }; then
+          usage_error "option '$1' needs a value"
+        fi
         set_option "$1" "$2"
         shift
         ;;

@@ -95,26 +95,21 @@ block_task() {
   end_task "$1"
 }
 
-# start_task <number>: make the task's worktree and hand it to a task runner in the background
+# start_task <number>: hand the task to a task runner in the background
 start_task() {
   use_task "$1"
   announce_wave
   begin_attempt
-  if add_worktree >>"$log" 2>&1; then
-    (
-      trap '' INT HUP
-      run_task
-      # By now another process may have the number of a scheduler that died.
-      ! is_alive "$$" "$own_identity" || kill -s USR1 "$$"
-    ) &
-    eval "runner_$1=$! identity_$1="
-    running="$running$1 "
-    running_count=$((running_count + 1))
-    manifest_stale=1
-  else
-    fail_worktree
-    end_task "$1"
-  fi
+  (
+    trap '' INT HUP
+    run_task
+    # By now another process may have the number of a scheduler that died.
+    ! is_alive "$$" "$own_identity" || kill -s USR1 "$$"
+  ) &
+  eval "runner_$1=$! identity_$1="
+  running="$running$1 "
+  running_count=$((running_count + 1))
+  manifest_stale=1
 }
 
 # collect_results: end each running task whose result is there, and each whose runner died without one

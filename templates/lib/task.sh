@@ -27,14 +27,7 @@ begin_attempt() {
   fi
 }
 
-# fail_worktree: record that the task's worktree could not be made
-fail_worktree() {
-  warn "$id: cannot create worktree $WORKSPACE_ROOT/$id: $(tail -n 1 -- "$log")"
-  write_record "$id.result" "status=failed" "attempt=$attempt" "error=worktree" \
-    "started=$now" "started_at=$now_at" "finished=$now" "finished_at=$now_at"
-}
-
-# run_task: take the task from its registered worktree to its verdict, and record that before anybody is told
+# run_task: take the task from its worktree to its verdict, and record that before anybody is told
 run_task() {
   # This may be a subshell: it inherits the variables of the scheduler, not its traps.
   awake='' sleeper='' agent='' watcher='' cause='' error='' exit_code='' commits='' uncommitted=''
@@ -51,8 +44,9 @@ run_task() {
     return 1
   fi
 
-  if ! fill_worktree >>"$log" 2>&1; then
+  if ! { add_worktree && fill_worktree; } >>"$log" 2>&1; then
     error=worktree
+    warn "$id: cannot create worktree $WORKSPACE_ROOT/$id: $(tail -n 1 -- "$log")"
   elif ! merge_dependencies >>"$log"; then
     error=merge_conflict
   elif [ ! -f "$dir/$prompt" ] || [ ! -r "$dir/$prompt" ]; then
