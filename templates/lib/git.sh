@@ -18,7 +18,9 @@ enter_repository() {
   unset $(git rev-parse --local-env-vars 2>/dev/null)
   root=$(git -C "$dir" rev-parse --show-toplevel 2>/dev/null) && [ -n "$root" ] ||
     fail "ERROR: not a git repository: '$dir'" "  Run the script from a clone of the project."
-  git_common=$(cd -- "$root" && cd -- "$(git rev-parse --git-common-dir)" && pwd -P)
+  git_common=$(git -C "$root" rev-parse --git-common-dir) && [ -n "$git_common" ] &&
+    git_common=$(cd -- "$root" && cd -P -- "$git_common" && pwd -P) && [ -f "$git_common/HEAD" ] ||
+    fail "ERROR: git does not say where the repository of '$root' is"
   case $dir in
     "$root") parallel_dir=. ;;
     *) parallel_dir=${dir#"$root"/} ;;

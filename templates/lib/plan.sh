@@ -6,6 +6,7 @@ load_plan() {
   tasks='' waves=''
   number=0
   while read -r deps_of id name wave _ limit prompt; do
+    [ -n "$id" ] || continue
     number=$((number + 1))
     [ "$deps_of" != - ] || deps_of=
     while [ "$deps_of" != "${deps_of#*,}" ]; do
@@ -32,6 +33,7 @@ $(plan | awk '{
   }')
 EOF
   task_count=$number
+  [ "$task_count" -gt 0 ] || fail "ERROR: cannot read the plan"
 }
 
 # use_task <number>: set id, name, wave, limit, prompt, deps_of, branch, worktree and log to those of the task

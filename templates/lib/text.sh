@@ -48,7 +48,10 @@ is_whole() {
 
 # read_clock: set now (seconds since 1970) and now_at (the same as UTC, ISO 8601)
 read_clock() {
-  now_at=$(date -u '+%s %Y-%m-%dT%H:%M:%SZ')
-  now=${now_at%% *}
-  now_at=${now_at#* }
+  clock=$(date -u '+%s %Y-%m-%dT%H:%M:%SZ')
+  case $clock in
+    [0-9]*' '*) now=${clock%% *} now_at=${clock#* } ;;
+    # Better an old time than none.
+    *) [ -n "${now-}" ] || fail "ERROR: 'date' does not tell the time" ;;
+  esac
 }
