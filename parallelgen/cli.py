@@ -77,6 +77,11 @@ def plan_options(function: Function) -> Function:
                 help="After a failure: never (others go on, the default), soon (start no more), now (stop all).",
             ),
             click.option(
+                "--schedule",
+                metavar="HOW",
+                help="waves (one after the other, the default) or deps (each task once its own are done).",
+            ),
+            click.option(
                 "--max-log-size",
                 metavar="SIZE",
                 help="Cut the log of an agent that writes more (default: 100M).",

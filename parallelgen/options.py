@@ -16,6 +16,7 @@ VARIABLES = {
     "grace": "GRACE",
     "retries": "RETRIES",
     "halt": "HALT",
+    "schedule": "SCHEDULE",
     "max_log_size": "MAX_LOG_SIZE",
 }
 
@@ -93,9 +94,9 @@ def _natural(text: str) -> int:
     return 0 if text == "0" else _positive(text)
 
 
-def _policy(text: str) -> str:
-    if text not in ("never", "soon", "now"):
-        raise ValueError(f"'{text}' is not never, soon or now")
+def _one_of(text: str, *words: str) -> str:
+    if text not in words:
+        raise ValueError(f"'{text}' is not {', '.join(words[:-1])} or {words[-1]}")
     return text
 
 
@@ -138,6 +139,7 @@ _READERS: dict[str, Callable[[Settings, str], Settings]] = {
     "agent_command": lambda settings, text: replace(settings, agent_command=_line(text)),
     "grace": lambda settings, text: replace(settings, grace=_natural(text)),
     "retries": lambda settings, text: replace(settings, retries=_natural(text)),
-    "halt": lambda settings, text: replace(settings, halt=_policy(text)),
+    "halt": lambda settings, text: replace(settings, halt=_one_of(text, "never", "soon", "now")),
+    "schedule": lambda settings, text: replace(settings, schedule=_one_of(text, "waves", "deps")),
     "max_log_size": lambda settings, text: replace(settings, max_log_size=_size(text)),
 }

@@ -52,7 +52,7 @@ class Settings:
     """Hold what a user chose for the scripts; times in seconds, sizes in bytes.
 
     An empty `base_branch` is the branch that is checked out when the run starts; `agent_command` overrides
-    `agent`, a key of agents.AGENTS; `halt` is never, soon or now.
+    `agent`, a key of agents.AGENTS; `halt` is never, soon or now; `schedule` is waves or deps.
     """
 
     max_concurrent: int = 3
@@ -65,6 +65,7 @@ class Settings:
     grace: int = 10
     retries: int = 0
     halt: str = "never"
+    schedule: str = "waves"
     max_log_size: int = 100 * 1024 * 1024
 
 

@@ -16,6 +16,7 @@ OPTIONS = {
     "--grace": "grace",
     "--retries": "retries",
     "--halt": "halt",
+    "--schedule": "schedule",
     "--max-log-size": "max_log_size",
     "--workspace-root": "workspace_root",
     "--base": "base_branch",

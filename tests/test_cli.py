@@ -254,6 +254,7 @@ def test_every_problem_is_shown_and_nothing_is_written(project: Project) -> None
         (["--grace", "x"], "'--grace': 'x' is not a positive whole number"),
         (["--retries", "-1"], "'--retries': '-1' is not a positive whole number"),
         (["--halt", "later"], "'--halt': 'later' is not never, soon or now"),
+        (["--schedule", "dag"], "'--schedule': 'dag' is not waves or deps"),
         (["--max-log-size", "1T"], "'--max-log-size': '1T' is not a size"),
         (["--wave", "7"], "'--wave': there is no wave 7; the waves are 1, 2"),
         (["--skip", "task-004"], "did you mean"),

@@ -15,6 +15,7 @@ Run the tasks of the plan, each by an agent in its own git worktree and branch, 
   --timeout SECONDS    stop a task after so long (now $TASK_TIMEOUT)
   --grace SECONDS      time between TERM and KILL when an agent is stopped (now $GRACE)
   --retries N          run a task that failed up to N times again, after a pause (now $RETRIES)
+  --schedule HOW       waves (one after the other) or deps (each task when its dependencies are done) (now $SCHEDULE)
   --halt WHEN          after a failure: never (others go on), soon (start no more), now (stop all) (now $HALT)
   --max-log-size BYTES cut the log of an agent that writes more (now $MAX_LOG_SIZE)
   --force              move branches and worktrees that are in the way aside, and start afresh
@@ -22,8 +23,8 @@ Run the tasks of the plan, each by an agent in its own git worktree and branch, 
   --status             print what became of each task and stop
   --help               print this text
 
-Environment: MAX_CONCURRENT TASK_TIMEOUT GRACE RETRIES HALT MAX_LOG_SIZE WORKSPACE_ROOT BASE_BRANCH AGENT_COMMAND
-  SKIP_TASKS
+Environment: MAX_CONCURRENT TASK_TIMEOUT GRACE RETRIES HALT SCHEDULE MAX_LOG_SIZE WORKSPACE_ROOT BASE_BRANCH
+  AGENT_COMMAND SKIP_TASKS
 Exit status: 0 all tasks completed, 1 some did not, 2 nothing was run, 128+N stopped by signal N.
 EOF
 }
@@ -33,7 +34,7 @@ parse_options() {
   mode=run only_wave='' only_task='' retry=0 force=0
   while [ $# -gt 0 ]; do
     case $1 in
-      --wave | --task | --skip | --max-concurrent | --timeout | --grace | --retries | --halt | --max-log-size)
+      --wave | --task | --skip | --max-concurrent | --timeout | --grace | --retries | --halt | --schedule | --max-log-size)
         if [ $# -lt 2 ] || { [ -z "$2" ] && [ "$1" != --skip ]; }; then
           usage_error "option '$1' needs a value"
         fi
@@ -60,6 +61,10 @@ parse_options() {
     never | soon | now) ;;
     *) usage_error "halt: expected never, soon or now, not '$HALT'" ;;
   esac
+  case $SCHEDULE in
+    waves | deps) ;;
+    *) usage_error "schedule: expected waves or deps, not '$SCHEDULE'" ;;
+  esac
   case $BASE_BRANCH in
     -*) usage_error "base branch: '$BASE_BRANCH' begins with a dash" ;;
   esac
@@ -82,6 +87,7 @@ set_option() {
     --grace) GRACE=$2 ;;
     --retries) RETRIES=$2 ;;
     --halt) HALT=$2 ;;
+    --schedule) SCHEDULE=$2 ;;
     --max-log-size) MAX_LOG_SIZE=$2 ;;
     *) usage_error "unknown option '$1'" ;;
   esac

@@ -13,7 +13,7 @@ load_plan() {
       deps_of="${deps_of%%,*} ${deps_of#*,}"
     done
     eval "id_$number=\$id name_$number=\$name wave_$number=\$wave deps_of_$number=\$deps_of limit_$number=\$limit" \
-      "prompt_$number=\$prompt outcome_$number= blocked_by_$number= dependents_$number= waits_$number=0"
+      "prompt_$number=\$prompt outcome_$number= blocked_by_$number= dependents_$number= waits_$number=0 rank_$number=0"
     case " $waves " in
       *" $wave "*) ;;
       *) waves="$waves $wave" && eval "tasks_in_$wave=" ;;

@@ -31,6 +31,22 @@ link_tasks() {
   done
 }
 
+# rank_tasks: with --schedule deps, set rank_N to how many tasks the longest chain has that waits for the task
+rank_tasks() {
+  top_rank=0
+  for number in $tasks; do
+    backwards="$number ${backwards-}"
+  done
+  for number in $backwards; do
+    eval "deps_of=\$deps_of_$number above=\$((rank_$number + 1))"
+    for dep in $deps_of; do
+      eval "rank=\$rank_$dep"
+      [ "$rank" -ge "$above" ] || eval "rank_$dep=$above"
+      [ "$top_rank" -ge "$above" ] || top_rank=$above
+    done
+  done
+}
+
 # advance: release, block and start whatever can be; true while a task runs
 advance() {
   while [ -z "$stopping" ]; do
@@ -38,18 +54,23 @@ advance() {
       number=${hopeless%% *}
       hopeless=${hopeless#"$number "}
       block_task "$number"
-    elif [ -n "$ready" ] && [ "$running_count" -lt "$MAX_CONCURRENT" ]; then
-      number=${ready%% *}
-      ready=${ready#"$number "}
-      start_task "$number"
-    elif [ -z "$ready$running$delayed" ] && [ -n "$unreleased" ]; then
-      release_wave "${unreleased%% *}"
+    elif may_release; then
+      wave=${unreleased%% *}
       unreleased=${unreleased#* }
+      release_wave "$wave"
+    elif [ "$ready_count" -gt 0 ] && [ "$running_count" -lt "$MAX_CONCURRENT" ]; then
+      take_ready
+      start_task "$number"
     else
       break
     fi
   done
   [ -n "$running" ] || { [ -n "$delayed" ] && [ -z "$stopping" ]; }
+}
+
+# may_release: true when the next wave may start: when all before it have ended, or, with --schedule deps, at once
+may_release() {
+  [ -n "$unreleased" ] && { [ "$SCHEDULE" = deps ] || [ "$ready_count$running$delayed" = 0 ]; }
 }
 
 # release_wave <wave>: let the wave's tasks start
@@ -78,12 +99,33 @@ announce_wave() {
 
 # place_task <number>: put a task that waits for nothing on the list it belongs to
 place_task() {
-  eval "blocker=\$blocked_by_$1 waits=\$waits_$1"
-  if [ -n "$blocker" ]; then
+  eval "blocker=\$blocked_by_$1 waits=\$waits_$1 outcome=\$outcome_$1"
+  if [ -n "$blocker" ] && [ "$outcome" = selected ]; then
+    eval "outcome_$1=hopeless"
     hopeless="$hopeless$1 "
-  elif [ "$waits" -eq 0 ]; then
-    ready="$ready$1 "
+  elif [ -z "$blocker" ] && [ "$waits" -eq 0 ]; then
+    add_ready "$1"
   fi
+}
+
+# add_ready <number>: put the task behind those of its rank that can start
+add_ready() {
+  eval "rank=\$rank_$1"
+  eval "ready_at_$rank=\"\${ready_at_$rank-}$1 \""
+  ready_count=$((ready_count + 1))
+}
+
+# take_ready: set number to the first task of the highest rank that can start, and take it off its list
+take_ready() {
+  rank=$top_rank
+  eval "queue=\${ready_at_$rank-}"
+  while [ -z "$queue" ]; do
+    rank=$((rank - 1))
+    eval "queue=\${ready_at_$rank-}"
+  done
+  number=${queue%% *}
+  eval "ready_at_$rank=\${queue#* }"
+  ready_count=$((ready_count - 1))
 }
 
 # block_task <number>: record that the task cannot start, since a dependency of it did not complete
@@ -171,6 +213,8 @@ end_task() {
   for dependent in $dependents; do
     eval "waits_$dependent=\$((waits_$dependent - 1))"
     [ "$record_status" = completed ] || eval "blocked_by_$dependent=\$id"
+    # Before its wave is released nothing is done with it.
+    [ -n "$unreleased" ] || place_task "$dependent"
   done
   [ "$left" -gt 0 ] || report_wave "$wave"
 }
@@ -198,7 +242,7 @@ release_delayed() {
   for number in $delayed; do
     eval "due=\$due_$number"
     if [ "$due" -le "$now" ]; then
-      ready="$ready$number "
+      add_ready "$number"
     else
       waiting="$waiting$number "
     fi
@@ -264,7 +308,8 @@ pass_signals() {
 
 # run_plan: run all selected tasks until the last has ended or a signal has stopped them
 run_plan() {
-  ready='' hopeless='' delayed='' unreleased="${waves# } "
+  ready_count=0 top_rank=0 hopeless='' delayed='' unreleased="${waves# } "
+  [ "$SCHEDULE" = waves ] || rank_tasks
   stopping='' signals=0 awake='' sleeper=''
   run_outcome=running run_started=$now run_started_at=$now_at run_finished='' run_finished_at=''
   trap 'wake' USR1
