@@ -63,7 +63,9 @@ add_worktree() {
     if [ "$retry" -eq 0 ] && [ "$tries" -eq 0 ]; then
       run_git -C "$root" worktree add --quiet --no-checkout --no-track -b "$branch" "$worktree" "$base_commit"
     else
-      # A directory that was removed by hand, or not quite made, is still on git's list.
+      # A crash may have left the branch locked; no other git works on it. A directory that was removed by hand, or not
+      # quite made, is still on git's list.
+      rm -f -- "$git_common/refs/heads/$branch.lock"
       run_git -C "$root" worktree remove --force --force "$worktree" 2>/dev/null
       has_branch "$branch" || run_git -C "$root" branch --no-track "$branch" "$base_commit"
       run_git -C "$root" worktree add --quiet --no-checkout "$worktree" "$branch"
@@ -94,12 +96,13 @@ fill_worktree() {
 # repair_worktree: undo what a crash has left half done: locks of a git that is dead, a merge of ours, a worktree that
 # git had not finished registering
 repair_worktree() {
-  if ! read_worktree || ! git -C "$worktree" rev-parse --quiet --verify HEAD >/dev/null 2>&1; then
+  if ! read_worktree || ! git -C "$worktree" rev-parse --quiet --verify 'HEAD^{commit}' >/dev/null 2>&1; then
     # Nothing was checked out yet: there is only the link to git's side of it. Anything more is kept, and fails later.
     rm -f -- "$worktree/.git" && rmdir -- "$worktree" && kept=0
     return 0
   fi
-  rm -f -- "$git_dir/index.lock" "$git_dir/HEAD.lock" "$git_common/refs/heads/$branch.lock"
+  rm -f -- "$git_dir/index.lock" "$git_dir/HEAD.lock"
+  rm -f -- "$git_common/refs/heads/$branch.lock"
   if [ -e "$git_dir/MERGE_HEAD" ] && grep -q "^Merge $branch_prefix.* into $branch\$" "$git_dir/MERGE_MSG"; then
     run_git -C "$worktree" merge --abort
   fi
