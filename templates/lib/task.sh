@@ -84,7 +84,7 @@ run_agent() {
   [ "${exit_code:-0}" -le 255 ] || exit_code=$((128 + exit_code % 128))
   kill -s TERM "$watcher" 2>/dev/null
   wait "$watcher" 2>/dev/null
-  stop_leftovers "$agent" 2>>"$log"
+  [ -n "$cause" ] || stop_leftovers "$agent" 2>>"$log"
 }
 
 # read_start_commit: set start_commit to where the agent's own commits begin: at its first launch in this worktree
