@@ -1,4 +1,4 @@
-"""One storm: start the script, strike, resume, until a run goes to its end in peace; then see what is left."""
+"""One storm: start the script, strike, resume, until a run goes to its end in peace; then look around."""
 
 import random
 import shutil
@@ -49,7 +49,7 @@ def storm(seed: int, folder: Path, *, keep: bool = False) -> Outcome:
     base = world.git("rev-parse", "HEAD")
     begun = time.monotonic()
     watch = Watch(world)
-    voyage = _Voyage(world, outcome)
+    voyage = Voyage(world, outcome)
     try:
         for run in world.scenario.runs:
             voyage.struck(run)
@@ -67,7 +67,7 @@ def storm(seed: int, folder: Path, *, keep: bool = False) -> Outcome:
     return outcome
 
 
-class _Voyage:
+class Voyage:
     """The runs of one storm, on one machine after another."""
 
     def __init__(self, world: World, outcome: Outcome) -> None:
@@ -79,15 +79,14 @@ class _Voyage:
         self.begun = time.monotonic()
         self.runs = 0
 
-    def start(self, *options: str) -> str:
+    def start(self, *options: str, **environment: str) -> str:
         """Start the script, and return the name of this run."""
         self.runs += 1
         name = f"run-{self.runs}"
         self.tell(f"{name}: {' '.join(options)}")
         argv = [*self.world.scenario.shell, str(self.world.script), *options]
-        self.machine.start(
-            name, argv, self.world.environment, self.world.root, self.world.folder / f"{name}.txt"
-        )
+        output = self.world.folder / f"{name}.txt"
+        self.machine.start(name, argv, {**self.world.environment, **environment}, self.world.root, output)
         return name
 
     def tell(self, event: str) -> None:
@@ -121,10 +120,7 @@ class _Voyage:
                     break
                 processes = self.machine.processes()
         if kill.target == "all":
-            self.machine.crash()
-            self.outcome.crashes += 1
-            self.tell("all are killed")
-            self.machine = Machine(self.mark)
+            self.crash()
             return True
         chosen = [process for process in processes if kill.target in (process.kind, "any")]
         if not chosen:
@@ -135,6 +131,13 @@ class _Voyage:
         self.outcome.kills += 1
         self.tell(f"{kill.signal} {process}")
         return True
+
+    def crash(self) -> None:
+        """Switch the machine off and on."""
+        self.machine.crash()
+        self.outcome.crashes += 1
+        self.tell("all are killed")
+        self.machine = Machine(self.mark)
 
     def await_end(self, name: str) -> int:
         """Wait for the end of a run, and return its status; a run that does not end is a violation."""
