@@ -58,18 +58,22 @@ has_branch() {
 # add_worktree: register the task's worktree on its branch, without files. A git that looks through the worktrees while
 # another adds one can fail for that; so try again
 add_worktree() {
-  tries=0
+  tries=0 has_made=0
   until [ -e "$worktree/.git" ]; do
-    if [ "$retry" -eq 0 ] && [ "$tries" -eq 0 ]; then
-      run_git -C "$root" worktree add --quiet --no-checkout --no-track -b "$branch" "$worktree" "$base_commit"
-    else
+    if [ "$tries" -gt 0 ] || [ "$again" -eq 1 ]; then
       # A crash may have left the branch locked; no other git works on it. A directory that was removed by hand, or not
       # quite made, is still on git's list.
       rm -f -- "$git_common/refs/heads/$branch.lock"
       run_git -C "$root" worktree remove --force --force "$worktree" 2>/dev/null
-      has_branch "$branch" || run_git -C "$root" branch --no-track "$branch" "$base_commit"
-      run_git -C "$root" worktree add --quiet --no-checkout "$worktree" "$branch"
-    fi && return 0
+    fi
+    if [ "$has_made" -eq 0 ] && run_git -C "$root" branch --no-track "$branch" "$base_commit"; then
+      has_made=1
+    elif [ "$has_made" -eq 0 ] && has_branch "$branch"; then
+      # Of an earlier attempt; or else it has come from somebody in the meantime.
+      [ "$again" -eq 1 ] || return 1
+      has_made=1
+    fi
+    [ "$has_made" -eq 0 ] || ! run_git -C "$root" worktree add --quiet --no-checkout "$worktree" "$branch" || return 0
     tries=$((tries + 1))
     [ "$tries" -lt 8 ] && [ -z "$cause" ] || return 1
     sleep 0.1 2>/dev/null || sleep 1
@@ -101,9 +105,11 @@ repair_worktree() {
     rm -f -- "$worktree/.git" && rmdir -- "$worktree" && kept=0
     return 0
   fi
-  rm -f -- "$git_dir/index.lock" "$git_dir/HEAD.lock"
-  rm -f -- "$git_common/refs/heads/$branch.lock"
-  if [ -e "$git_dir/MERGE_HEAD" ] && grep -q "^Merge $branch_prefix.* into $branch\$" "$git_dir/MERGE_MSG"; then
+  rm -f -- "$git_dir"/*.lock "$git_common/refs/heads/$branch.lock"
+  if [ -e "$state/$id.start" ] && [ ! -e "$state/$id.agent" ]; then
+    # No agent was ever here: what is not committed is what a merge of ours had written when it was killed.
+    run_git -C "$worktree" reset --quiet --hard && run_git -C "$worktree" clean --quiet -f -d -x
+  elif [ -e "$git_dir/MERGE_HEAD" ] && grep -q "^Merge $branch_prefix.* into $branch\$" "$git_dir/MERGE_MSG"; then
     run_git -C "$worktree" merge --abort
   fi
 }

@@ -2,7 +2,7 @@
 
 # draw_frame: turn what print_facts prints into a frame of so many rows (0: any) and columns
 draw_frame() {
-  LC_ALL=C awk -v rows="$rows" -v columns="$columns" -v now="$now" -v color="$color" -v full_screen="$full_screen" '
+  print_facts | LC_ALL=C awk -v rows="$rows" -v columns="$columns" -v now="$now" -v color="$color" -v full_screen="$full_screen" '
     # Without escape sequences and control characters, and of a progress bar only its last state.
     function clean(text) {
       gsub(/\033\[[0-?]*[ -\/]*[@-~]/, "", text)
@@ -175,7 +175,7 @@ draw_frame() {
       next
     }
     part == "" { part = "records"; next }
-    $1 == "==>" && $3 == "<==" && NF == 3 && ($2 == "/dev/null" || $2 in owner_of) {
+    /^==> .* <==$/ && ($2 == "/dev/null" || $2 in owner_of) {
       part = "logs"
       keep_log()
       owner = owner_of[$2]

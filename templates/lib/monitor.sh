@@ -40,7 +40,7 @@ print_facts() {
   # The letter tells awk whether it counts bytes or characters.
   printf '\303\251 %s\n%s\n\n' "$title" "$plan_lines"
   if cd -- "$state" 2>/dev/null; then
-    grep -e '' -- /dev/null run *.start *.result 2>/dev/null
+    grep -v -e '^[a-z]*_at=' -- /dev/null run *.start *.result 2>/dev/null
     [ -r /proc/self/stat ] || ps -A -o pid= -o stat= -o lstart=
     print_logs
   fi
@@ -61,11 +61,11 @@ print_logs() {
     set -- "$@" "$log"
   done
   if [ "$tail_takes_many" -eq 1 ]; then
-    tail -c 2048 -- "$@" 2>/dev/null
+    tail -c 1024 -- "$@" 2>/dev/null
   else
     for log in "$@"; do
       printf '\n==> %s <==\n' "$log"
-      tail -c 2048 -- "$log"
+      tail -c 1024 -- "$log"
     done
   fi
   return 0
@@ -74,7 +74,7 @@ print_logs() {
 # ask_size: set size to what the terminal says of itself, rows and columns, or to nothing
 ask_size() {
   size=
-  [ ! -t 1 ] || size=$({ stty size </dev/tty; } 2>/dev/null)
+  [ ! -t 1 ] || size=$(stty size 2>/dev/null </dev/tty)
 }
 
 # show_frame: draw what there is to see now, in rows (0: as many as it takes) and columns; false when that fails
@@ -88,7 +88,7 @@ show_frame() {
     is_whole "$rows" || rows=24
     [ "$rows" -ge "$line_count" ] || crowded=1
   fi
-  print_facts | draw_frame
+  draw_frame
 }
 
 # open_terminal: take over the screen, and let a key be read at once, or nothing after a second

@@ -13,7 +13,7 @@ load_plan() {
       deps_of="${deps_of%%,*} ${deps_of#*,}"
     done
     eval "id_$number=\$id name_$number=\$name wave_$number=\$wave deps_of_$number=\$deps_of limit_$number=\$limit" \
-      "prompt_$number=\$prompt outcome_$number= blocked_by_$number= dependents_$number= waits_$number=0 rank_$number=0"
+      "prompt_$number=\$prompt outcome_$number= blocked_by_$number= dependents_$number= waits_$number=0 rank_$number=0 tried_$number=0"
     case " $waves " in
       *" $wave "*) ;;
       *) waves="$waves $wave" && eval "tasks_in_$wave=" ;;
@@ -36,9 +36,10 @@ EOF
   [ "$task_count" -gt 0 ] || fail "ERROR: cannot read the plan"
 }
 
-# use_task <number>: set id, name, wave, limit, prompt, deps_of, branch, worktree and log to those of the task
+# use_task <number>: set id, name, wave, limit, prompt, deps_of, tried, branch, worktree and log to those of the task
 use_task() {
-  eval "id=\$id_$1 name=\$name_$1 wave=\$wave_$1 limit=\$limit_$1 prompt=\$prompt_$1 deps_of=\$deps_of_$1"
+  eval "id=\$id_$1 name=\$name_$1 wave=\$wave_$1 limit=\$limit_$1 prompt=\$prompt_$1" \
+    "deps_of=\$deps_of_$1 tried=\$tried_$1"
   branch=$branch_prefix$name
   worktree=$workspaces/$id
   log=$logs/$id.log

@@ -221,7 +221,6 @@ end_task() {
 
 # delay_retry <number>: when the task failed and may be tried again, put it off for a while that doubles each time
 delay_retry() {
-  eval "tried=\${tried_$1:-0}"
   [ "$record_status" = failed ] && [ "$tried" -lt "$RETRIES" ] && [ -z "$stopping" ] || return 1
   case $record_error in
     merge_conflict | prompt_missing | state) return 1 ;;

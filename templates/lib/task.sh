@@ -1,7 +1,7 @@
 # --- task: one task from worktree to verdict
 
 # begin_attempt: set attempt, 1 for the first, give it a log of its own, and report that it starts; set kept to 1 when
-# an earlier attempt left its worktree
+# an earlier attempt left its worktree, and again to 1 when it may have left anything at all
 begin_attempt() {
   attempt=1
   while is_there "$logs/$id.$attempt.log"; do
@@ -14,7 +14,8 @@ begin_attempt() {
   printf '' >"$log"
   # The result of an earlier attempt must not pass for that of this one.
   [ ! -e "$state/$id.result" ] || rm -f -- "$state/$id.result"
-  kept=0
+  again=$retry kept=0
+  [ "$tried" -eq 0 ] || again=1
   if [ -e "$worktree/.git" ]; then
     kept=1
     stop_remains 2>>"$log"
