@@ -106,9 +106,9 @@ repair_worktree() {
     return 0
   fi
   rm -f -- "$git_dir"/*.lock "$git_common/refs/heads/$branch.lock"
-  if [ -e "$state/$id.start" ] && [ ! -e "$state/$id.agent" ]; then
-    # No agent was ever here: what is not committed is what a merge of ours had written when it was killed.
-    run_git -C "$worktree" reset --quiet --hard && run_git -C "$worktree" clean --quiet -f -d -x
+  if [ ! -e "$state/$id.agent" ] && read_record "$id.start" && [ "$record_kept" = 0 ]; then
+    # We made it and no agent was ever here: what is not committed, a merge of ours had written when it was killed.
+    run_git -C "$worktree" reset --quiet --hard && run_git -C "$worktree" clean --quiet -f -d -x && kept=0
   elif [ -e "$git_dir/MERGE_HEAD" ] && grep -q "^Merge $branch_prefix.* into $branch\$" "$git_dir/MERGE_MSG"; then
     run_git -C "$worktree" merge --abort
   fi

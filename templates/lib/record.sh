@@ -3,7 +3,7 @@
 # read_record <name>: set record_<key> for each line of the record, the others to nothing; false when there is none
 read_record() {
   for key in status attempt pid identity commits uncommitted error by exit_code started started_at finished \
-    finished_at base_branch base_commit start_commit max_concurrent; do
+    finished_at base_branch base_commit start_commit max_concurrent kept; do
     eval "record_$key="
   done
   [ -f "$state/$1" ] || return 1

@@ -38,7 +38,7 @@ run_task() {
   trap 'stop_agent timeout' USR2
   read_identity "$runner"
   started=$now started_at=$now_at
-  write_record "$id.start" "attempt=$attempt" "pid=$runner" "identity=$identity" \
+  write_record "$id.start" "attempt=$attempt" "pid=$runner" "identity=$identity" "kept=$kept" \
     "started=$started" "started_at=$started_at" || return 1
   # Either a new scheduler sees this record, or we see that it has taken over from ours, and leave the task to it.
   if [ "$mode" != task ] && read_record lock && [ "$record_pid" != "$$" ]; then
