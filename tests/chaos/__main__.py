@@ -1,6 +1,7 @@
-"""Live through many storms: python -m tests.chaos --runs 1000."""
+"""Live through many storms (python -m tests.chaos --runs 1000), or suffer every fault (--faults)."""
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -8,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from tests.chaos import faults
 from tests.chaos.machine import namespace
 from tests.chaos.storm import Outcome, storm
 
@@ -28,28 +30,47 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="the first seed (default: 1)")
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time (default: 2)")
     parser.add_argument("--keep", action="store_true", help="keep the folders of storms without a violation")
+    parser.add_argument(
+        "--faults", action="store_true", help="no storms: each call of each command goes wrong"
+    )
+    parser.add_argument(
+        "--every", type=int, default=1, help="with --faults: every how many-th system call of git"
+    )
     options = parser.parse_args()
-    seeds = range(options.first, options.first + options.runs) if options.seed is None else [options.seed]
     folder = Path(tempfile.mkdtemp(prefix="parallelgen-chaos-"))
     begun = time.monotonic()
     outcomes: list[Outcome] = []
-    for outcome in storms(seeds, folder, options.jobs, keep=options.keep):
+    for outcome in _outcomes(options, folder):
         outcomes.append(outcome)
         if outcome.violations or options.seed is not None:
             print(outcome, flush=True)
         elif len(outcomes) % 20 == 0:
-            print(f"{len(outcomes)} storms, {time.monotonic() - begun:.0f} s", flush=True)
+            print(f"{len(outcomes)}, {time.monotonic() - begun:.0f} s", flush=True)
     print(
-        f"storms {len(outcomes)}  kills {sum(o.kills for o in outcomes)}"
+        f"{'faults' if options.faults else 'storms'} {len(outcomes)}  kills {sum(o.kills for o in outcomes)}"
         f"  machine crashes {sum(o.crashes for o in outcomes)}  resumes {sum(o.resumes for o in outcomes)}"
         f"  looks at the manifest {sum(o.looks for o in outcomes)}"
         f"  violations {sum(len(o.violations) for o in outcomes)}"
-        f"  in {sum(1 for o in outcomes if o.violations)} storms"
+        f"  in {sum(1 for o in outcomes if o.violations)}"
         f"  {time.monotonic() - begun:.0f} s{'' if namespace() else '  (without a process namespace)'}"
     )
     if not any(folder.iterdir()):
         folder.rmdir()
     return 1 if any(outcome.violations for outcome in outcomes) else 0
+
+
+def _outcomes(options: argparse.Namespace, folder: Path) -> Iterator[Outcome]:
+    if options.faults:
+        calls = faults.list_calls(folder / "calls")
+        wanted = faults.every(calls)
+        if shutil.which("strace"):
+            for way in faults.WAYS_WITHIN:
+                wanted += faults.every_within(calls, range(1, faults.MOST_CHANGES, options.every), way)
+        for _, outcome in faults.sufferings(wanted, folder, options.jobs):
+            yield outcome
+    else:
+        seeds = range(options.first, options.first + options.runs) if options.seed is None else [options.seed]
+        yield from storms(seeds, folder, options.jobs, keep=options.keep)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 """Let one call of one command go wrong: it fails, or whoever called it is killed, or the whole machine dies.
 
-Wrappers on the PATH count the calls that the script makes; those of agents pass. All is as in a storm otherwise.
+Wrappers on the PATH count the calls that the script makes; those of agents pass. Git can also be killed
+inside a call, at a system call that changes files (with strace). Then the script resumes in peace.
 """
 
 import os
 import re
 import shutil
 import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,35 +37,43 @@ COMMANDS = (
     "sleep",
 )
 WAYS = ("fail", "kill_before", "kill_after", "crash_before", "crash_after")
+WAYS_WITHIN = ("die_within", "crash_within")
+#: System calls of one git command that change files: no more than this, for the small plan.
+MOST_CHANGES = 90
+_WRITES = re.compile(r" worktree add| checkout| merge ")
 
 # Arguments: none of its own. FAULTS is a folder; FAULT is `COMMAND NUMBER WAY`, or empty for counting alone.
 _WRAPPER = """#!{sh}
 [ -z "${{PARALLEL_TASK-}}" ] && [ -n "${{FAULTS-}}" ] || exec {real} "$@"
-echo >>"$FAULTS/{name}"
+{note} >>"$FAULTS/{name}"
 set -f
 case ${{FAULT-}} in
   '{name} '*) ;;
   *) exec {real} "$@" ;;
 esac
 n=${{FAULT#* }}
-[ "$({wc} -l <"$FAULTS/{name}")" -ge "${{n% *}}" ] && {mkdir} "$FAULTS/fired" 2>/dev/null || exec {real} "$@"
+[ "$({wc} -l <"$FAULTS/{name}")" -ge "${{n%% *}}" ] && {mkdir} "$FAULTS/fired" 2>/dev/null || exec {real} "$@"
 echo "$*" >"$FAULTS/fired/call"
 case $FAULT in
-  *fail) echo "{name}: a fault of the test" >&2; exit 1 ;;
-  *kill_before) kill -s KILL "$PPID" ;;
-  *kill_after) {real} "$@"; kill -s KILL "$PPID" ;;
-  *crash_before) {mkdir} "$FAULTS/crash"; exec {sleep} 60 ;;
-  *crash_after) {real} "$@"; {mkdir} "$FAULTS/crash"; exec {sleep} 60 ;;
-  *die_within) {strace} {real} "$@"; exit ;;
-  *crash_within) {strace} {real} "$@"; {mkdir} "$FAULTS/crash"; exec {sleep} 60 ;;
+  *' fail '*) echo "{name}: a fault of the test" >&2; exit 1 ;;
+  *' kill_before '*) kill -s KILL "$PPID" ;;
+  *' kill_after '*) {real} "$@"; kill -s KILL "$PPID" ;;
+  *' crash_before '*) {mkdir} "$FAULTS/crash"; exec {sleep} 60 ;;
+  *' crash_after '*) {real} "$@"; {mkdir} "$FAULTS/crash"; exec {sleep} 60 ;;
+  *' die_within '*) {strace} {real} "$@"; exit ;;
+  *' crash_within '*) {strace} {real} "$@"; {mkdir} "$FAULTS/crash"; exec {sleep} 60 ;;
 esac
 exit 1
 """
-_STRACE = (
-    "{strace} -f -qq -o /dev/null -e trace={calls} -e inject={calls}:signal=KILL:when=${{FAULT_WITHIN-1}}"
-)
+_STRACE = "{strace} -f -qq -o /dev/null -e trace={calls} -e inject={calls}:signal=KILL:when=${{FAULT##* }}"
 _CHANGES = "openat,write,rename,mkdir,rmdir,link,unlink,ftruncate,symlink,chmod,fsync"
-_WORK = "work; finish"
+_MEANINGLESS = {
+    ("grep", "fail"),
+    ("grep", "kill_before"),
+    # The wrapper dies, and its sleep sleeps on.
+    ("sleep", "kill_after"),
+    ("sleep", "crash_after"),
+}
 # What a shell says when a script has not thought of something.
 _BABBLE = re.compile(
     r"parameter not set|unbound variable|syntax error|[Ii]llegal number|bad number|integer expression"
@@ -80,15 +91,16 @@ class Fault:
     within: int = 0
 
     def __str__(self) -> str:
-        return f"{self.command} {self.number} {self.way}"
+        return f"{self.command} {self.number} {self.way} {self.within}"
 
 
-def small(shell: tuple[str, ...] = ("sh",)) -> Scenario:
-    """Return a small plan whose agents do their work at once: two waves, a task with a dependency."""
+def small(shell: tuple[str, ...] = ("sh",), seconds: float = 0) -> Scenario:
+    """Return a small plan of two waves, whose agents pause for so many seconds after their first commit."""
+    work = f"work; pause {seconds}; finish" if seconds else "work; finish"
     tasks = (
-        Task("task-001", "task-001-users", 1, (), (_WORK,)),
-        Task("task-002", "task-002-api", 1, (), (f"work; stray_session; {_WORK}",)),
-        Task("task-003", "task-003-shop", 2, ("task-001", "task-002"), (_WORK,)),
+        Task("task-001", "task-001-users", 1, (), (work,)),
+        Task("task-002", "task-002-api", 1, (), (f"work; stray_session; {work}",)),
+        Task("task-003", "task-003-shop", 2, ("task-001", "task-002"), (work,)),
     )
     return Scenario(
         seed=0,
@@ -112,25 +124,54 @@ def wrap(folder: Path) -> dict[str, str]:
     tools = {name: shutil.which(name) or name for name in ("sh", "wc", "mkdir", "sleep")}
     strace = _STRACE.format(strace=shutil.which("strace"), calls=_CHANGES)
     for name in COMMANDS:
-        text = _WRAPPER.format(**tools, name=name, real=shutil.which(name), strace=strace)
+        # A program for awk would take many lines.
+        note = 'echo "$*"' if name == "git" else "echo"
+        text = _WRAPPER.format(**tools, name=name, real=shutil.which(name), strace=strace, note=note)
         (box / name).write_text(text)
         (box / name).chmod(0o755)
     return {"PATH": f"{box}:{os.environ.get('PATH', os.defpath)}", "FAULTS": str(folder / "faults")}
 
 
-def count_calls(folder: Path) -> dict[str, int]:
-    """Run in peace, and count the calls of each command."""
+def list_calls(folder: Path) -> dict[str, list[str]]:
+    """Run in peace, and list the calls of each command."""
     world = World(folder, small())
     world.build()
-    environment = wrap(folder)
     voyage = Voyage(world, Outcome(world.scenario))
-    status = voyage.await_end(voyage.start(**environment))
+    status = voyage.await_end(voyage.start(**wrap(folder)))
     voyage.machine.crash()
     if status != 0:
         raise RuntimeError((folder / "run-1.txt").read_text())
-    counted = {path.name: len(path.read_text().splitlines()) for path in (folder / "faults").iterdir()}
+    calls = {path.name: path.read_text().splitlines() for path in (folder / "faults").iterdir()}
     shutil.rmtree(folder)
-    return counted
+    return calls
+
+
+def every(calls: Mapping[str, Sequence[str]], ways: Iterable[str] = WAYS) -> list[Fault]:
+    """List what can go wrong with these calls, but for what says nothing."""
+    return [
+        Fault(command, number, way)
+        for command in COMMANDS
+        for number in range(1, len(calls.get(command, ())) + 1)
+        for way in ways
+        if (command, way) not in _MEANINGLESS
+    ]
+
+
+def every_within(calls: Mapping[str, Sequence[str]], steps: Iterable[int], way: str) -> list[Fault]:
+    """List the deaths of each git command that writes, at these of its system calls."""
+    writes = [number for number, call in enumerate(calls["git"], 1) if _WRITES.search(call)]
+    return [Fault("git", number, way, step) for number in writes for step in steps]
+
+
+def sufferings(faults: Iterable[Fault], folder: Path, jobs: int) -> Iterator[tuple[Fault, Outcome]]:
+    """Suffer these faults, some at a time, and yield each outcome as it comes."""
+
+    def one(fault: Fault) -> tuple[Fault, Outcome]:
+        return fault, suffer(fault, folder / str(fault).replace(" ", "-"))
+
+    with ThreadPoolExecutor(jobs) as pool:
+        for future in as_completed([pool.submit(one, fault) for fault in faults]):
+            yield future.result()
 
 
 def suffer(fault: Fault, folder: Path, shell: tuple[str, ...] = ("sh",)) -> Outcome:
@@ -138,7 +179,7 @@ def suffer(fault: Fault, folder: Path, shell: tuple[str, ...] = ("sh",)) -> Outc
     world = World(folder, small(shell))
     world.build()
     base = world.git("rev-parse", "HEAD")
-    environment = {**wrap(folder), "FAULT": str(fault), "FAULT_WITHIN": str(fault.within)}
+    environment = {**wrap(folder), "FAULT": str(fault)}
     outcome = Outcome(world.scenario)
     watch = Watch(world)
     voyage = Voyage(world, outcome)
@@ -151,11 +192,10 @@ def suffer(fault: Fault, folder: Path, shell: tuple[str, ...] = ("sh",)) -> Outc
                 break
             voyage.machine.wait(name, 0.003)
         else:
-            outcome.violations += _hear(voyage, name, voyage.await_end(name))
+            outcome.violations += hear(voyage, name, voyage.await_end(name))
         if (folder / "faults" / "fired").exists():
-            voyage.tell(
-                f"{fault}{f' {fault.within}' if fault.within else ''}: {(folder / 'faults' / 'fired' / 'call').read_text().strip()}"
-            )
+            call = (folder / "faults" / "fired" / "call").read_text().strip()
+            voyage.tell(f"{fault}: {call}")
         voyage.peaceful()
     finally:
         voyage.machine.crash()
@@ -170,8 +210,8 @@ def suffer(fault: Fault, folder: Path, shell: tuple[str, ...] = ("sh",)) -> Outc
     return outcome
 
 
-def _hear(voyage: Voyage, name: str, status: int) -> list[str]:
-    """Check what a run that went wrong has said: words of its own, if it failed, and not those of the shell."""
+def hear(voyage: Voyage, name: str, status: int) -> list[str]:
+    """Check what a run that went wrong has said: if it failed, words of its own and not of the shell."""
     text = (voyage.world.folder / f"{name}.txt").read_text()
     found = [f"{name} babbles: {line}" for line in text.splitlines() if _BABBLE.search(line)]
     if status in (1, 2) and not re.search(r"ERROR|WARNING|error=|status=failed", text):

@@ -109,7 +109,10 @@ def _dependencies(world: World) -> Iterator[str]:
 
 def _manifest(world: World) -> Iterator[str]:
     text = world.manifest.read_text()
-    execution = json.loads(text)["execution"]
+    execution = json.loads(text).get("execution", {})
+    if "tasks" not in execution:
+        yield f"manifest.json does not say what became of the tasks: {text}"
+        return
     found = {task: member["status"] for task, member in execution["tasks"].items()}
     records = {task.id: world.record(f"{task.id}.result").get("status") for task in world.scenario.tasks}
     if found != records:

@@ -37,7 +37,9 @@ class Outcome:
             str(self.scenario),
             *self.events,
         ]
-        lines += [f"kept: {self.folder}", f"again: python -m tests.chaos --seed {self.scenario.seed} --keep"]
+        lines += [f"kept: {self.folder}"]
+        if self.scenario.seed:
+            lines += [f"again: python -m tests.chaos --seed {self.scenario.seed} --keep"]
         return "\n".join(lines)
 
 

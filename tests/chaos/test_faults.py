@@ -1,0 +1,57 @@
+"""Each call of each command fails once, git dies inside, the disk is full, a folder is read-only."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import faults, hardship
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and pidfd")
+
+#: System calls of git at which the machine dies here; `python -m tests.chaos --faults` tries all.
+STEPS = (20, 27, 37, 50, 63, 81)
+_MOUNT = ("unshare", "--mount")
+
+
+def test_a_call_that_fails_loses_nothing(tmp_path: Path) -> None:
+    calls = faults.list_calls(tmp_path / "calls")
+    _suffer(faults.every(calls, ["fail"]), tmp_path)
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+def test_a_crash_inside_git_loses_nothing(tmp_path: Path) -> None:
+    calls = faults.list_calls(tmp_path / "calls")
+    _suffer(faults.every_within(calls, STEPS, "crash_within"), tmp_path)
+
+
+def _suffer(wanted: list[faults.Fault], folder: Path) -> None:
+    assert wanted
+    wrong = [
+        f"{fault}\n{outcome}"
+        for fault, outcome in faults.sufferings(wanted, folder, jobs=3)
+        if outcome.violations
+    ]
+    assert not wrong, f"{len(wrong)} of {len(wanted)} faults\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", hardship.NAMES)
+def test_a_hardship_loses_nothing(tmp_path: Path, name: str) -> None:
+    trial = subprocess.run(
+        [*_MOUNT, "mount", "-t", "tmpfs", "tmpfs", tmp_path], capture_output=True, text=True, check=False
+    )
+    if trial.returncode:
+        pytest.skip(f"no mount namespace: {trial.stderr.strip()}")
+    answer = subprocess.run(
+        [*_MOUNT, sys.executable, "-m", "tests.chaos.hardship", tmp_path, name],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert answer.returncode == 0, answer.stderr
+    told = json.loads(answer.stdout)
+    assert not told["violations"], "\n".join([*told["violations"], *told["events"], *told["output"]])
