@@ -54,14 +54,14 @@ draw_frame() {
 
     # True when this process is the one that wrote the record; the identity is made as run-parallel.sh makes it.
     function is_alive(record,    pid, file, stat, field) {
-      pid = value[record, "pid"]
-      if (!has_proc) return pid in identity && identity[pid] == value[record, "identity"]
+      pid = value[record ":pid"]
+      if (!has_proc) return pid in identity && identity[pid] == value[record ":identity"]
       file = "/proc/" pid "/stat"
       if (pid !~ /^[0-9]+$/ || (getline stat <file) <= 0) return 0
       close(file)
       sub(/.*\) /, "", stat)
       split(stat, field, " ")
-      return field[1] !~ /[ZX]/ && boot ":" field[20] == value[record, "identity"]
+      return field[1] !~ /[ZX]/ && boot ":" field[20] == value[record ":identity"]
     }
 
     # Keep the last line of the log that was read which has something to see.
@@ -73,57 +73,53 @@ draw_frame() {
     function look_at(i,    record, start) {
       record = id[i] ".result"
       start = id[i] ".start"
-      outcome[i] = value[record, "status"]
+      outcome[i] = value[record ":status"]
       if (outcome[i] == "") {
         record = start
-        outcome[i] = !((start, "pid") in value) ? "pending" : is_alive(start) ? "running" : "lost"
+        outcome[i] = !((start ":pid") in value) ? "pending" : is_alive(start) ? "running" : "lost"
       }
       if (length(outcome[i]) > outcome_width) outcome_width = length(outcome[i])
-      began[i] = value[record, "started"]
-      ended[i] = outcome[i] == "running" ? now : value[record, "finished"]
-      commits[i] = value[record, "commits"]
-      if (value[record, "error"] != "") note[i] = value[record, "error"]
-      else if (value[record, "by"] != "") note[i] = "by " value[record, "by"]
-      else if (value[record, "uncommitted"] + 0 > 0) note[i] = value[record, "uncommitted"] " uncommitted"
-      else if (value[record, "attempt"] + 0 > 1) note[i] = "attempt " value[record, "attempt"]
+      began[i] = value[record ":started"]
+      ended[i] = outcome[i] == "running" ? now : value[record ":finished"]
+      commits[i] = value[record ":commits"]
+      if (value[record ":error"] != "") note[i] = value[record ":error"]
+      else if (value[record ":by"] != "") note[i] = "by " value[record ":by"]
+      else if (value[record ":uncommitted"] + 0 > 0) note[i] = value[record ":uncommitted"] " uncommitted"
+      else if (value[record ":attempt"] + 0 > 1) note[i] = "attempt " value[record ":attempt"]
       sum[outcome[i]]++
       in_wave[wave[i]]++
       if (outcome[i] == "completed") done[wave[i]]++
     }
 
     function describe_run(    text, elapsed) {
-      run = value["run", "status"]
+      run = value["run:status"]
       if (run == "") return sum["pending"] == total ? "No run has started." : "No orchestrator has run."
-      elapsed = value["run", "finished"] - value["run", "started"]
+      elapsed = value["run:finished"] - value["run:started"]
       text = run " in " span(elapsed)
       if (run == "running" && is_alive("run"))
-        text = "running " sum["running"] + 0 "/" value["run", "max_concurrent"] "  elapsed " span(now - value["run", "started"])
+        text = "running " sum["running"] + 0 "/" value["run:max_concurrent"] "  elapsed " span(now - value["run:started"])
       else if (run == "running") {
         run = "dead"
-        text = "dead: process " value["run", "pid"] " is gone"
+        text = "dead: process " value["run:pid"] " is gone"
       }
-      if (value["run", "wave"] != "") text = text "  wave " value["run", "wave"] " only"
-      return text "  base " value["run", "base_branch"]
+      if (value["run:wave"] != "") text = text "  wave " value["run:wave"] " only"
+      return text "  base " value["run:base_branch"]
     }
 
     # Where there is no room for all: first what runs, then what failed, what waits, and what is done.
-    function choose(    room, rank, i, need) {
+    function choose(    room, turn, i, need) {
       for (i = 1; i <= total; i++) need += 1 + (wave[i] != wave[i - 1])
       room = rows ? rows - 3 : need
       if (need > room) room--
       hidden = total
-      for (rank = 1; rank <= 4; rank++)
+      for (turn = 1; turn <= 4; turn++)
         for (i = 1; i <= total; i++) {
           need = 1 + !(wave[i] in open)
-          if (rank_of(outcome[i]) != rank || need > room) continue
+          if (rank[outcome[i]] != turn || need > room) continue
           room -= need
           hidden--
           open[wave[i]] = shown[i] = 1
         }
-    }
-
-    function rank_of(word) {
-      return word == "running" ? 1 : word ~ /^(failed|lost|interrupted)$/ ? 2 : word ~ /^(completed|skipped)$/ ? 4 : 3
     }
 
     function describe_task(i,    text) {
@@ -133,9 +129,8 @@ draw_frame() {
       return text fit(note[i] (note[i] != "" && last[i] != "" ? ": " : "") last[i], width - name_width - outcome_width - (small ? 16 : 27))
     }
 
-    function describe_totals(    text, i, n, word) {
-      n = split("running failed lost interrupted blocked skipped completed pending", word, " ")
-      for (i = 1; i <= n; i++)
+    function describe_totals(    text, i) {
+      for (i = 1; i in word; i++)
         if (sum[word[i]]) text = text (text == "" ? "" : ", ") sum[word[i]] " " word[i]
       return (small ? "" : count(total, "task") ": ") text (full_screen ? "  (q quits)" : "")
     }
@@ -148,11 +143,13 @@ draw_frame() {
         "|\360[\220-\277][\200-\277][\200-\277]|[\361-\363][\200-\277][\200-\277][\200-\277]|\364[\200-\217][\200-\277][\200-\277])"
       # East Asian letters and pictographs take two columns; a column too many does no harm.
       wide = "^([\343-\355\357\360]|\342[\214\217\230-\237\254\255])"
-      style["running"] = 36
-      style["completed"] = 32
-      style["failed"] = style["lost"] = style["dead"] = 31
-      style["interrupted"] = style["blocked"] = 33
-      style["pending"] = style["skipped"] = 2
+      split("running failed lost interrupted blocked pending completed skipped dead", word, " ")
+      split("36 31 31 33 33 2 32 2 31", color_of, " ")
+      split("1 2 2 2 3 3 4 4", turn_of, " ")
+      for (i = 1; i in word; i++) {
+        style[word[i]] = color_of[i]
+        rank[word[i]] = turn_of[i]
+      }
       outcome_width = 9
       small = columns < 60
       gap = small ? " " : "  "
@@ -183,11 +180,7 @@ draw_frame() {
       next
     }
     part == "logs" { line[++line_total] = $0; next }
-    match($0, /^[^: ]+:[a-z_]+=/) {
-      split(substr($0, 1, RLENGTH - 1), key, ":")
-      value[key[1], key[2]] = substr($0, RLENGTH + 1)
-      next
-    }
+    (cut = index($0, "=")) { value[substr($0, 1, cut - 1)] = substr($0, cut + 1); next }
     $2 !~ /Z/ {
       pid = $1
       sub(/^ *[^ ]+ +[^ ]+ +/, "")

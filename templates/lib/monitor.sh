@@ -93,12 +93,13 @@ show_frame() {
 
 # open_terminal: take over the screen, and let a key be read at once, or nothing after a second
 open_terminal() {
-  modes=
+  modes='' resized=
   trap 'close_terminal' EXIT
   trap 'quit 129' HUP
   trap 'quit 130' INT
   trap 'quit 131' QUIT
   trap 'quit 143' TERM
+  trap 'resized=1' WINCH
   if (: </dev/tty) 2>/dev/null; then
     exec 3</dev/tty
     modes=$(stty -g <&3 2>/dev/null)
@@ -127,8 +128,7 @@ quit() {
 # await_key: wait until the interval is over, the window has another size or a key is pressed; false when it is q
 await_key() {
   left=$interval drawn=$size
-  # Once a second; a trap for WINCH would tell no sooner, and ksh93 sends itself that signal again and again.
-  while [ "$left" -gt 0 ] && [ "$size" = "$drawn" ]; do
+  while [ "$left" -gt 0 ]; do
     key=
     if [ -n "$modes" ]; then
       key=$(dd bs=1 count=1 <&3 2>/dev/null) || return 1
@@ -137,10 +137,15 @@ await_key() {
     fi
     case $key in
       q | Q) return 1 ;;
-      ?*) left=0 ;;
+      ?*) return 0 ;;
     esac
     left=$((left - 1))
-    ask_size
+    if [ -n "$resized" ]; then
+      resized=
+      ask_size
+      # ksh93 sends itself the signal again and again.
+      [ "$size" = "$drawn" ] || return 0
+    fi
   done
 }
 
