@@ -11,7 +11,7 @@ read -r -a shell <<<"${PARALLELGEN_SHELL:-sh}"
 # shellcheck disable=SC2046  # a list of names
 unset $(git rev-parse --local-env-vars) CDPATH MAX_CONCURRENT TASK_TIMEOUT GRACE RETRIES HALT MAX_LOG_SIZE WORKSPACE_ROOT \
   BASE_BRANCH SKIP_TASKS
-export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 LC_ALL=C
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 umask 022
 
 setup() {
@@ -230,10 +230,10 @@ poor_box() {
   local box=$home/box utility
   mkdir "$box"
   for utility in sh git awk basename cat chmod cksum cmp comm cp cut date dd df diff dirname du env expr find fold grep \
-    head id ln ls mkdir mkfifo mv od paste ps pwd rm rmdir sed sleep sort stty tail tee touch tr tty uname uniq wc xargs "$@"; do
-    ln -s "$(command -v "$utility")" "$box/$utility"
+    head id ln ls mkdir mkfifo mv od paste printf ps pwd rm rmdir sed sleep sort stty tail tee touch tr tty uname uniq wc xargs "$@"; do
+    ln -s "$(type -P "$utility")" "$box/$utility"
   done
-  shell[0]=$(command -v "${shell[0]}")
+  shell[0]=$(type -P "${shell[0]}")
   box_path=$box
 }
 
@@ -270,6 +270,7 @@ kill_all() {
 
 # end_naps: a scheduler or runner that was killed leaves the sleep that it waits for, which does not take long; nor do we
 end_naps() {
+  kill_all 'sleep 1'
   kill_all 'sleep 10'
 }
 

@@ -79,7 +79,6 @@ JSON
 }'
 }
 
-# bats test_tags=portable
 @test "the member is added to an object on one line" {
   keeps_bytes <<<'{"a": 1}'
 }
@@ -91,7 +90,6 @@ JSON
   same '["completed", ["execution"]]' "$(execution '[e["status"], list(m)]')"
 }
 
-# bats test_tags=portable
 @test "a manifest with CRLF keeps it" {
   keeps_bytes < <(printf '{\r\n  "a": 1,\r\n  "execution": {\r\n    "status": "x"\r\n  },\r\n  "b": 2\r\n}\r\n')
 }
@@ -100,7 +98,6 @@ JSON
   keeps_bytes < <(printf '{\r\n  "a": 1\r\n}\r\n')
 }
 
-# bats test_tags=portable
 @test "a manifest without a newline at its end gets none" {
   keeps_bytes < <(printf '{"a": 1,\n "execution": null}')
 }

@@ -37,7 +37,6 @@ END
     "$(execution '{k: v["commits"] for k, v in e["tasks"].items()}')"
 }
 
-# bats test_tags=portable
 @test "--wave 2 without a branch that it depends on names the branch and runs nothing" {
   project five
   git -C "$project" branch feature/task-001-users
@@ -102,7 +101,6 @@ END
   grep -q -F "unknown task '*'" "$err" || { show && return 1; }
 }
 
-# bats test_tags=portable
 @test "a skipped task whose branch exists satisfies what depends on it" {
   project five
   git -C "$project" checkout --quiet -b feature/task-001-users
@@ -345,7 +343,6 @@ JSON
 
 # --- task
 
-# bats test_tags=portable
 @test "--task runs one task from worktree to verdict and leaves manifest.json alone" {
   project chain
   completes --task task-001
@@ -396,7 +393,6 @@ JSON
 
 # --- status
 
-# bats test_tags=portable
 @test "--status says what became of each task, and changes nothing" {
   project diamond
   completes --status

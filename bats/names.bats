@@ -68,7 +68,6 @@ what_is_odd() {
   out_has '[PROGRESS] execution status=completed'
 }
 
-# bats test_tags=portable
 @test "WORKSPACE_ROOT absolute, with spaces and quotes, and inside the project" {
   project one
   WORKSPACE_ROOT="$home/my \"work\" 'spaces' \$(touch pwned)/deep" completes

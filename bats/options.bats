@@ -13,10 +13,12 @@ refused() {
 # bats test_tags=portable
 @test "MAX_CONCURRENT has to be a positive whole number, by option and by environment" {
   project one
-  for value in 0 -1 x 1.5 '' ' ' 1x 0x1 '1 2' '$(touch pwned)' 'a[$(touch pwned)]' 00 1e3; do
+  for value in 0 -1 x 1.5 ' ' 1x 0x1 '1 2' '$(touch pwned)' 'a[$(touch pwned)]' 00 1e3; do
     refused --max-concurrent "$value"
     grep -q -F "max-concurrent: expected a positive whole number, not '$value'" "$err" || { show && return 1; }
   done
+  refused --max-concurrent ''
+  refused --max-concurrent=
   for value in 0 -1 x 1.5 'a[$(touch pwned)]'; do
     MAX_CONCURRENT=$value refused
     grep -q -F "not '$value'" "$err" || { show && return 1; }
@@ -67,7 +69,6 @@ refused() {
   refused --wave 1 --task task-001
 }
 
-# bats test_tags=portable
 @test "--help says what there is, and works outside a repository" {
   project one
   mkdir -p "$home/nowhere/scripts"
@@ -128,7 +129,6 @@ END
   same '' "$(find "$home" -newer "$home/before" ! -path "$out" ! -path "$err" ! -path "$home")"
 }
 
-# bats test_tags=portable
 @test "changes inside the parallel directory do not count as uncommitted; untracked files elsewhere do" {
   project one
   echo >>"$dir/tasks/task-001-only.md"

@@ -7,7 +7,12 @@ setup_suite() {
   PYTHON=$root/.venv/bin/python
   [ -x "$PYTHON" ] || PYTHON=$(command -v python3)
   PERL=$(command -v perl)
-  export PYTHON PERL PROJECTS=$BATS_SUITE_TMPDIR/projects
+  # The same words and order for everybody; yash reads no letter beyond ASCII in the C locale.
+  LC_ALL=C
+  if locale -a 2>/dev/null | grep -q -x -i 'C\.utf-*8'; then
+    LC_ALL=C.UTF-8
+  fi
+  export LC_ALL PYTHON PERL PROJECTS=$BATS_SUITE_TMPDIR/projects
 
   PYTHONPATH=$root "$PYTHON" "$here/render.py" "$PROJECTS" "$here"/plans/*
   for plan in "$here"/plans/*; do

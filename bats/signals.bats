@@ -42,12 +42,10 @@ END
   stop_by TERM 143
 }
 
-# bats test_tags=portable
 @test "HUP stops the run in order, exit 129" {
   stop_by HUP 129
 }
 
-# bats test_tags=portable
 @test "--retry-failed goes on after an interrupted run" {
   project chain
   agent task-002 <<<'work "$PARALLEL_ATTEMPT"; [ "$PARALLEL_ATTEMPT" -gt 1 ] || { note up; sleep 300; }; finish'
@@ -137,7 +135,6 @@ END
   same '"interrupted"' "$(execution 'e["status"]')"
 }
 
-# bats test_tags=portable
 @test "a run that was started with INT ignored still stops on TERM" {
   project one
   agent task-001 <<<'note up; sleep 300'
@@ -249,7 +246,6 @@ END
   same 'task-002 task-003' "$(started)"
 }
 
-# bats test_tags=portable
 @test "a run of which everything was killed is retried: its tasks are lost, their commits kept" {
   project chain
   agent task-001 <<<'work "$PARALLEL_ATTEMPT"; [ "$PARALLEL_ATTEMPT" -gt 1 ] || { echo x >draft; note up; sleep 300; }; finish'
