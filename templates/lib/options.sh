@@ -35,9 +35,7 @@ parse_options() {
   while [ $# -gt 0 ]; do
     case $1 in
       --wave | --task | --skip | --max-concurrent | --timeout | --grace | --retries | --halt | --schedule | --max-log-size)
-        if [ $# -lt 2 ] || { [ -z "$2" ] && [ "$1" != --skip ]; }; then
-          usage_error "option '$1' needs a value"
-        fi
+        [ $# -gt 1 ] || usage_error "option '$1' needs a value"
         set_option "$1" "$2"
         shift
         ;;
@@ -78,6 +76,7 @@ expect_whole() {
 
 # set_option <option> <value>: take over one option that has a value
 set_option() {
+  [ -n "$2" ] || [ "$1" = --skip ] || usage_error "option '$1' needs a value"
   case $1 in
     --wave) only_wave=$2 ;;
     --task) only_task=$2 mode=task ;;
