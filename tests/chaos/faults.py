@@ -110,6 +110,7 @@ def small(shell: tuple[str, ...] = ("sh",), seconds: float = 0) -> Scenario:
         has_execution=True,
         grace=1,
         retries=0,
+        schedule="waves",
         max_concurrent=1,
         tasks=tasks,
         runs=(),

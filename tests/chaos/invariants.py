@@ -127,7 +127,8 @@ def _manifest(world: World) -> Iterator[str]:
 
 
 def _log(world: World) -> Iterator[str]:
-    lines = (world.logs / "orchestrator.log").read_text().split("\n")
+    path = world.logs / "orchestrator.log"
+    lines = path.read_text().split("\n") if path.exists() else ["there is none"]
     if lines[-1]:
         yield f"orchestrator.log ends in the middle of a line: {lines[-1]!r}"
     for line in lines[:-1]:
@@ -138,10 +139,8 @@ def _log(world: World) -> Iterator[str]:
 def _litter(world: World) -> Iterator[str]:
     for path in (world.root / ".git").rglob("*.lock"):
         yield f"a stale lock: {path.relative_to(world.root)}"
-    names = [path.name for path in world.state.iterdir()]
-    for name in names:
-        if "lock" in name:
-            yield f"a stale lock: logs/state/{name}"
+    for path in world.state.glob("*lock*"):
+        yield f"a stale lock: logs/state/{path.name}"
     known = {"logs", "manifest.json", "prompts", "scripts", "tasks"}
     for path in world.directory.iterdir():
         if path.name not in known:

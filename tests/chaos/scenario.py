@@ -65,6 +65,7 @@ class Scenario:
     has_execution: bool
     grace: int
     retries: int
+    schedule: str
     max_concurrent: int
     tasks: tuple[Task, ...]
     runs: tuple[Run, ...]
@@ -72,7 +73,8 @@ class Scenario:
     def __str__(self) -> str:
         lines = [
             f"seed {self.seed}: {' '.join(self.shell)}, {self.files} files, slow git: {self.slow_git or 'no'}"
-            f", grace {self.grace}, retries {self.retries}, {self.max_concurrent} at a time"
+            f", grace {self.grace}, retries {self.retries}, schedule {self.schedule}, "
+            f"{self.max_concurrent} at a time"
         ]
         for task in self.tasks:
             lines.append(f"  wave {task.wave} {task.id} deps [{', '.join(task.deps)}]")
@@ -97,6 +99,7 @@ def draw(seed: int) -> Scenario:
         slow_git=dice.choice(("", "", "filter", "hook")),
         has_execution=dice.random() < 0.5,
         grace=dice.choice((0, 1, 1, 2)),
+        schedule=dice.choice(("waves", "waves", "deps")),
         retries=dice.choice((0, 0, 0, 0, 0, 1)),
         max_concurrent=dice.randint(1, 4),
         tasks=(tasks := _draw_tasks(dice)),

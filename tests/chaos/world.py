@@ -67,6 +67,9 @@ class World:
             "LC_ALL": "C",
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
+            # A test may put a folder on a disk of its own.
+            "GIT_DISCOVERY_ACROSS_FILESYSTEM": "1",
+            "SCHEDULE": self.scenario.schedule,
             "GRACE": str(self.scenario.grace),
             "RETRIES": str(self.scenario.retries),
             "MAX_CONCURRENT": str(self.scenario.max_concurrent),
