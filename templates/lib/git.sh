@@ -93,7 +93,7 @@ fill_worktree() {
   read_worktree || return 1
   # git writes the index last: without one the files were never whole, and no agent has been here.
   [ -e "$git_dir/index" ] && return 0
-  rm -f -- "$git_dir/index.lock"
+  [ ! -e "$git_dir/index.lock" ] || rm -f -- "$git_dir/index.lock"
   run_git -C "$worktree" checkout --quiet --force
 }
 
