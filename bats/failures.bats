@@ -255,8 +255,7 @@ END
 @test "a task runner that is killed is found out, its agent stopped and its task lost" {
   project four
   # No signal tells of such a death: the scheduler looks from time to time.
-  sed 's/^tick=10$/tick=1/' "$dir/scripts/run-parallel.sh" >"$home/impatient"
-  cp "$home/impatient" "$dir/scripts/run-parallel.sh"
+  tune tick 1
   agent task-002 <<<'note up; sleep 300'
   agent task-003 <<<'await grep -q x "$TEST_NOTES/go"; work; finish'
   launch

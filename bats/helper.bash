@@ -9,7 +9,7 @@ read -r -a shell <<<"${PARALLELGEN_SHELL:-sh}"
 
 # The person who runs the tests, a hook or a session may have set any of these.
 # shellcheck disable=SC2046  # a list of names
-unset $(git rev-parse --local-env-vars) CDPATH MAX_CONCURRENT TASK_TIMEOUT GRACE RETRIES HALT MAX_LOG_SIZE WORKSPACE_ROOT \
+unset $(git rev-parse --local-env-vars) CDPATH MAX_CONCURRENT TASK_TIMEOUT GRACE RETRIES HALT SCHEDULE MAX_LOG_SIZE WORKSPACE_ROOT \
   BASE_BRANCH SKIP_TASKS
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 umask 022
@@ -63,6 +63,12 @@ agent() {
   for task in "$@"; do
     printf '%s\n' "$text" >"$TEST_AGENTS/$task.sh"
   done
+}
+
+# tune <name> <value>: change one of the numbers that stand in the script
+tune() {
+  sed "s/^$1=[0-9]*\$/$1=$2/" "$dir/scripts/run-parallel.sh" >"$home/tuned"
+  cat "$home/tuned" >"$dir/scripts/run-parallel.sh"
 }
 
 # launch <argument>...: start the script, as a person would who stands in the root of the project. Signals are as at a
