@@ -9,14 +9,14 @@ WHOLE_SCRIPT_RULES = SC2034,SC2153,SC2154
 RUFF_PATHS = --extend-exclude tests/cases .
 SHFMT = $(BIN)/shfmt -ln posix -i 2 -ci
 
-.PHONY: demo test lint fmt bench setup clean
+.PHONY: demo test lint fmt chaos bench setup clean
 
 demo: .venv/.run-stamp
 	$(BIN)/parallelgen demo
 
 test: setup
 	$(BIN)/python -m pytest
-	node_modules/.bin/bats bats
+	bats/matrix --quick
 
 lint: .venv/.dev-stamp
 	$(BIN)/ruff check $(RUFF_PATHS)
@@ -33,6 +33,11 @@ fmt: .venv/.dev-stamp
 	$(BIN)/ruff check --fix $(RUFF_PATHS)
 	$(BIN)/ruff format $(RUFF_PATHS)
 	$(SHFMT) -w templates/lib/*.sh
+
+# Kill N runs at random instants, resume them, and count what was lost.
+N = 100
+chaos: .venv/.dev-stamp
+	$(BIN)/python -m tests.chaos --runs $(N)
 
 bench: .venv/.run-stamp
 	$(BIN)/python benchmarks/twelve_tasks.py

@@ -28,7 +28,7 @@ END
     "$(execution '[e["status"], [w["status"] for w in e["waves"]], [e["tasks"][t]["status"] for t in sorted(e["tasks"])]]')"
   [ -e "$spaces/task-002/task-002.txt" ]
   branch_has feature/task-002-second task-002.txt
-  absent "$state/lock" "$spaces/task-003"
+  absent "$state"/lock.* "$spaces/task-003"
   has "$state/run" status=interrupted
 }
 
@@ -194,18 +194,18 @@ END
   project one
   mkdir -p "$state"
   # A number that is none, and one that another process has: ours.
-  printf '%s\n' pid=999999999 identity=gone started_at=2026-01-01T00:00:00Z >"$state/lock"
+  printf '%s\n' pid=999999999 identity=gone started_at=2026-01-01T00:00:00Z >"$state/lock.999999999"
   completes
   grep -q 'process 999999999, started 2026-01-01T00:00:00Z' "$err" || { show && return 1; }
-  printf '%s\n' "pid=$$" identity=gone started_at=2026-01-01T00:00:00Z >"$state/lock"
+  printf '%s\n' "pid=$$" identity=gone started_at=2026-01-01T00:00:00Z >"$state/lock.$$"
   completes --force
-  absent "$state/lock"
+  absent "$state"/lock.*
 }
 
 @test "an empty lock, as a full disk leaves it, does not stop anybody for ever" {
   project one
   mkdir -p "$state"
-  : >"$state/lock"
+  : >"$state/lock.1"
   completes
 }
 

@@ -78,7 +78,7 @@ def _repository(facts: Facts) -> Iterator[Finding]:
 
 
 def _other_run(project: Project) -> Iterator[Finding]:
-    owner = state.read_record(project.directory / "logs" / "state" / "lock")
+    owner = state.read_owner(project.directory / "logs" / "state")
     if state.is_alive(owner):
         since = owner.get("started_at", "")
         yield Finding(

@@ -1,4 +1,3 @@
-import os
 import re
 import subprocess
 from collections.abc import Mapping
@@ -38,7 +37,7 @@ def read(directory: Path, plan: Plan, execution: object = None) -> Recorded:
     In a fresh clone, which has no records, the manifest's `execution` block tells what became of each task.
     """
     folder = directory / "logs" / "state"
-    run, owner = read_record(folder / "run"), read_record(folder / "lock")
+    run, owner = read_record(folder / "run"), read_owner(folder)
     alive = is_alive(owner)
     blank = begin(plan)
     told = execution.get("tasks") if isinstance(execution, dict) and not run else None
@@ -52,6 +51,12 @@ def read(directory: Path, plan: Plan, execution: object = None) -> Recorded:
         for number in blank.waves
     }
     return Recorded(RunState(tasks, waves, status), run, owner, alive)
+
+
+def read_owner(folder: Path) -> dict[str, str]:
+    """Read the lock record of the orchestrator that is at work, else of one that died; empty when there is none."""
+    locks = [read_record(path) for path in sorted(folder.glob("lock.*"))]
+    return next((lock for lock in locks if is_alive(lock)), locks[0] if locks else {})
 
 
 def read_record(path: Path) -> dict[str, str]:
@@ -120,16 +125,16 @@ def _identity(pid: int) -> str:
             return ""
         boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
         return "" if fields[0] in "ZX" else f"{boot}:{fields[19]}"
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return ""
-    except PermissionError:
-        pass
-    answer = subprocess.run(
-        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    return re.sub(" +", "_", answer.stdout.strip("\n")) or "alive"
+    return _identity_of_ps(pid)
+
+
+def _identity_of_ps(pid: int) -> str:
+    for fields in (["-o", "stat=", "-o", "lstart="], ["-o", "stat="]):
+        answer = subprocess.run(["ps", *fields, "-p", str(pid)], capture_output=True, text=True, check=False)
+        found = re.match(r" *[^Z\s]\S* *(.*)", answer.stdout)
+        if answer.returncode == 0:
+            return re.sub(" +", "_", f"since {found[1]}") if found else ""
+    return ""
 
 
 def facts(recorded: Recorded) -> dict[str, Any]:

@@ -31,7 +31,7 @@ prepare() {
     preflight
   else
     # A refusal leaves nothing behind: not even the lock.
-    [ "$mode" = task ] || respect_lock
+    [ "$mode" = task ] || refuse_beside
     preflight
     open_state
     [ "$mode" = task ] || take_lock

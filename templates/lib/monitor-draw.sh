@@ -156,13 +156,13 @@ draw_frame() {
       width = columns - 1
     }
 
-    # The title, the plan, an empty line, records (file:key=value) and processes, then logs under their headings.
+    # The title, the plan, an empty line, processes, records and logs. No log can pass for a record: those come first.
     NR == 1 {
       counts_bytes = length($1) == 2
       title = substr($0, length($1) + 2)
       next
     }
-    part == "" && NF {
+    !part && NF {
       id[++total] = $1
       name[total] = $2
       wave[total] = $3
@@ -171,8 +171,9 @@ draw_frame() {
       if (length($2) > name_width) name_width = length($2)
       next
     }
-    part == "" { part = "records"; next }
-    /^==> .* <==$/ && ($2 == "/dev/null" || $2 in owner_of) {
+    !part { part = "processes"; next }
+    /^==> .* <==$/ && part != "logs" && $2 !~ /\// { part = "records"; record = $2; next }
+    /^==> .* <==$/ && $2 in owner_of {
       part = "logs"
       keep_log()
       owner = owner_of[$2]
@@ -180,7 +181,11 @@ draw_frame() {
       next
     }
     part == "logs" { line[++line_total] = $0; next }
-    (cut = index($0, "=")) { value[substr($0, 1, cut - 1)] = substr($0, cut + 1); next }
+    part == "records" {
+      cut = index($0, "=")
+      value[record ":" substr($0, 1, cut - 1)] = substr($0, cut + 1)
+      next
+    }
     $2 !~ /Z/ {
       pid = $1
       sub(/^ *[^ ]+ +[^ ]+ +/, "")

@@ -35,20 +35,14 @@ parse_options() {
   is_whole "$interval" || usage_error "interval: expected a positive whole number of seconds, not '$interval'"
 }
 
-# print_facts: print what draw_frame reads: title, plan, records, processes where there is no /proc, and logs
+# print_facts: print what draw_frame reads: title, plan, processes where there is no /proc, then records and the ends
+# of logs, each under the heading that tail gives it
 print_facts() {
   # The letter tells awk whether it counts bytes or characters.
   printf '\303\251 %s\n%s\n\n' "$title" "$plan_lines"
-  if cd -- "$state" 2>/dev/null; then
-    grep -v -e '^[a-z]*_at=' -- /dev/null run *.start *.result 2>/dev/null
-    [ -r /proc/self/stat ] || ps -A -o pid= -o stat= -o lstart=
-    print_logs
-  fi
-}
-
-# print_logs: print the ends of the logs of tasks that have started, each under the heading that tail gives it
-print_logs() {
-  set -- /dev/null
+  cd -- "$state" 2>/dev/null || return 0
+  [ -r /proc/self/stat ] || ps -A -o pid= -o stat= -o lstart=
+  set -- run *.start *.result
   for log in ..//*.log; do
     id=${log##*/}
     id=${id%.log}
@@ -61,14 +55,13 @@ print_logs() {
     set -- "$@" "$log"
   done
   if [ "$tail_takes_many" -eq 1 ]; then
-    tail -c 1024 -- "$@" 2>/dev/null
+    tail -c 1024 -- "$@"
   else
-    for log in "$@"; do
-      printf '\n==> %s <==\n' "$log"
-      tail -c 1024 -- "$log"
+    for file in "$@"; do
+      printf '\n==> %s <==\n' "$file"
+      tail -c 1024 -- "$file"
     done
-  fi
-  return 0
+  fi 2>/dev/null
 }
 
 # ask_size: set size to what the terminal says of itself, rows and columns, or to nothing
@@ -175,12 +168,13 @@ main() {
     show_usage
     return 0
   fi
-  need awk cat date dd grep tail
+  need awk cat date dd tail
   locate
   choose_look
   plan_lines=$(plan)
   # Header, totals and, for each task and wave, a line.
   line_count=$(say "$plan_lines" | awk '{ lines += 1 + ($3 != wave); wave = $3 } END { print lines + 3 }')
+  # POSIX has a tail of one file only.
   tail_takes_many=1
   tail -c 1 -- /dev/null /dev/null >/dev/null 2>&1 || tail_takes_many=0
   ask_size

@@ -21,7 +21,9 @@ read_identity() {
     set -- ${stat##*\) }
     [ $# -lt 20 ] || [ "$1" = Z ] || [ "$1" = X ] || identity=$boot:${20}
   elif kill -s 0 "$1" 2>/dev/null; then
-    identity=$(ps -o stat= -o lstart= -p "$1" 2>/dev/null | sed -n 's/^ *[^Z ][^ ]* *//p' | tr -s ' ' '_')
+    # A ps that knows no lstart leaves the number alone to go by.
+    stat=$(ps -o stat= -o lstart= -p "$1" 2>/dev/null) || stat=$(ps -o stat= -p "$1" 2>/dev/null)
+    identity=$(printf '%s\n' "$stat" | sed -n 's/^ *[^Z ][^ ]* */since /p' | tr -s ' ' '_')
   fi
 }
 

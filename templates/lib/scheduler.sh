@@ -323,7 +323,7 @@ run_plan() {
     announce_wave
     progress "wave=$wave task=$id status=adopted"
   done
-  record_run running
+  record_run running || fail_to_write
   write_manifest
   while advance; do
     refresh_manifest

@@ -14,12 +14,17 @@ write_record() {
   printf '%s' "$content" >"$state/.$record.new" && mv -f -- "$state/.$record.new" "$state/$record"
 }
 
+# fail_to_write: say that no record can be written, and end with status 2
+fail_to_write() {
+  fail "ERROR: cannot write to '$state'" "  Is the disk full?"
+}
+
 # open_state: make the folders for logs and records, which nobody else may read
 open_state() {
   if [ -h "$logs" ] || [ -h "$state" ] || ! mkdir -p -- "$state" || [ ! -w "$state" ]; then
     fail "ERROR: cannot write to '$state'" "  It has to be a folder of one's own, and no symbolic link."
   fi
-  [ -e "$logs/.gitignore" ] || printf '*\n' >"$logs/.gitignore"
+  [ -s "$logs/.gitignore" ] || printf '*\n' >"$logs/.gitignore"
   # A crash may have torn the last line.
   end_line "$logs/orchestrator.log"
 }

@@ -41,9 +41,7 @@ run_task() {
   write_record "$id.start" "attempt=$attempt" "pid=$runner" "identity=$identity" "kept=$kept" \
     "started=$started" "started_at=$started_at" || return 1
   # Either a new scheduler sees this record, or we see that it has taken over from ours, and leave the task to it.
-  if [ "$mode" != task ] && read_record lock && [ "$record_pid" != "$$" ]; then
-    return 1
-  fi
+  [ "$mode" = task ] || [ -e "$state/lock.$$" ] || return 1
 
   if ! { add_worktree && fill_worktree; } >>"$log" 2>&1; then
     error=worktree
