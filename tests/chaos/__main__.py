@@ -48,7 +48,8 @@ def main() -> int:
             print(f"{len(outcomes)}, {time.monotonic() - begun:.0f} s", flush=True)
     print(
         f"{'faults' if options.faults else 'storms'} {len(outcomes)}  kills {sum(o.kills for o in outcomes)}"
-        f"  machine crashes {sum(o.crashes for o in outcomes)}  resumes {sum(o.resumes for o in outcomes)}"
+        f"  machine crashes {sum(o.crashes for o in outcomes)}  shells died {sum(o.shells_died for o in outcomes)}"
+        f"  resumes {sum(o.resumes for o in outcomes)}"
         f"  looks at the manifest {sum(o.looks for o in outcomes)}"
         f"  violations {sum(len(o.violations) for o in outcomes)}"
         f"  in {sum(1 for o in outcomes if o.violations)}"

@@ -26,6 +26,8 @@ class Outcome:
     events: list[str] = field(default_factory=list)
     kills: int = 0
     crashes: int = 0
+    #: Shells that died by a signal that nobody sent (posh does now and then).
+    shells_died: int = 0
     resumes: int = 0
     looks: int = 0
     seconds: float = 0.0
@@ -162,6 +164,9 @@ class Voyage:
             status = self.await_end(self.start("--retry-failed"))
             if status == -1:
                 return
+            if status > 255:
+                self.outcome.shells_died += 1
+                continue
             self.check_survivors()
             wrong = invariants.unfinished(self.world)
             began = {task for word, task, _, _ in self.world.entries()[seen:] if word == "begin"}

@@ -48,7 +48,7 @@ def endured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, "subprocess.C
 
     def endure(name: str) -> "subprocess.CompletedProcess[str]":
         (folder / name).mkdir()
-        command = [*_MOUNT, sys.executable, "-m", "tests.chaos.hardship", folder / name, name]
+        command = [*_MOUNT, sys.executable, "-m", "tests.chaos.hardship", str(folder / name), name]
         return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
     with ThreadPoolExecutor(3) as pool:
