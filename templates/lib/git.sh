@@ -88,9 +88,24 @@ read_worktree() {
   [ -d "$git_dir" ]
 }
 
+# owns_worktree: after read_worktree, true when the worktree is one of this repository
+owns_worktree() {
+  case $git_dir in
+    "$git_common"/worktrees/*) ;;
+    *) return 1 ;;
+  esac
+}
+
 # fill_worktree: write the files of a worktree that has none yet
 fill_worktree() {
-  read_worktree || return 1
+  if ! read_worktree || ! owns_worktree; then
+    say "$worktree is not a worktree of this repository"
+    return 1
+  fi
+  read -r head <"$git_dir/HEAD" && [ "$head" = "ref: refs/heads/$branch" ] || {
+    say "$worktree is not on $branch, but on '${head#ref: refs/heads/}'"
+    return 1
+  }
   # git writes the index last: without one the files were never whole, and no agent has been here.
   [ -e "$git_dir/index" ] && return 0
   [ ! -e "$git_dir/index.lock" ] || rm -f -- "$git_dir/index.lock"
@@ -100,6 +115,7 @@ fill_worktree() {
 # repair_worktree: undo what a crash has left half done: locks of a git that is dead, a merge of ours, a worktree that
 # git had not finished registering
 repair_worktree() {
+  read_worktree && ! owns_worktree && return 0
   if ! read_worktree || ! git -C "$worktree" rev-parse --quiet --verify 'HEAD^{commit}' >/dev/null 2>&1; then
     # Nothing was checked out yet: there is only the link to git's side of it. Anything more is kept, and fails later.
     rm -f -- "$worktree/.git" && rmdir -- "$worktree" && kept=0

@@ -83,7 +83,8 @@ run_one() {
 main() {
   user_umask=$(umask)
   umask 077
-  parse_options "$@"
+  # With set -u, posh takes a plain "$@" without arguments for an error.
+  parse_options ${1+"$@"}
   if [ "$mode" = help ]; then
     show_usage
     return 0

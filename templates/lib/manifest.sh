@@ -55,7 +55,8 @@ write_manifest() {
       function member(key, text) { printf "    %s: %s", quoted(key), text }
       function print_execution(   i) {
         print "{"
-        member("status", quoted(run["status"])); print ","
+        # A run of one wave may be completed, and the plan not.
+        member("status", quoted(run["status"] == "completed" && open_tasks ? "partial" : run["status"])); print ","
         member("script_path", quoted("scripts/run-parallel.sh")); print ","
         member("workspace_root", quoted(run["workspace_root"])); print ","
         member("options", "{\"max_concurrent\": " run["max_concurrent"] "}"); print ","
@@ -83,6 +84,7 @@ write_manifest() {
         id[++tasks] = $3
         told[tasks] = read_task($3)
         seen[$2, status]++
+        if (status != "completed" && status != "skipped") open_tasks++
         if (status == "failed" || status == "interrupted")
           failed = failed comma(failed) "{\"id\": " quoted($3) ", \"error\": " quoted(error == "" ? status : error) "}"
         if (status == "skipped") skipped = skipped comma(skipped) quoted($3)

@@ -44,9 +44,13 @@ check_repository() {
 
 # check_agent: report an agent command whose first word is a plain name and is not found
 check_agent() {
-  program=${AGENT_COMMAND%%[[:space:];&|<>]*}
+  program=${AGENT_COMMAND%%[!A-Za-z0-9_./+-]*}
   case $program in
-    '' | *[!A-Za-z0-9_./+-]*) return 0 ;;
+    '' | case | for | if | until | while) return 0 ;;
+  esac
+  case ${AGENT_COMMAND#"$program"} in
+    '' | ' '* | ';'* | '&'* | '|'* | '<'* | '>'* | "$newline"*) ;;
+    *) return 0 ;;
   esac
   if command -v "$program" >/dev/null 2>&1; then
     case $AGENT_COMMAND in
@@ -87,7 +91,9 @@ check_way() {
       object "Task is still running: $id (process $record_pid, since $record_started_at)" \
         "Use '--retry-failed' to take over from a run that died."
     fi
-    if is_there "$worktree"; then
+    if read_worktree && ! owns_worktree; then
+      object "'$WORKSPACE_ROOT/$id' is a worktree of another repository" "Choose another folder with WORKSPACE_ROOT."
+    elif is_there "$worktree"; then
       found=1
       [ "$retry$force" != 00 ] || object_worktree
     else
