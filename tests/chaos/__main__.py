@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -47,17 +47,26 @@ def main() -> int:
         elif len(outcomes) % 20 == 0:
             print(f"{len(outcomes)}, {time.monotonic() - begun:.0f} s", flush=True)
     print(
-        f"{'faults' if options.faults else 'storms'} {len(outcomes)}  kills {sum(o.kills for o in outcomes)}"
-        f"  machine crashes {sum(o.crashes for o in outcomes)}  shells died {sum(o.shells_died for o in outcomes)}"
-        f"  resumes {sum(o.resumes for o in outcomes)}"
-        f"  looks at the manifest {sum(o.looks for o in outcomes)}"
-        f"  violations {sum(len(o.violations) for o in outcomes)}"
-        f"  in {sum(1 for o in outcomes if o.violations)}"
-        f"  {time.monotonic() - begun:.0f} s{'' if namespace() else '  (without a process namespace)'}"
+        f"{'faults' if options.faults else 'storms'} {_summary(outcomes)}  {time.monotonic() - begun:.0f} s"
     )
+    if not namespace():
+        print("(without a process namespace: a crash of the machine was only an imitation)")
     if not any(folder.iterdir()):
         folder.rmdir()
     return 1 if any(outcome.violations for outcome in outcomes) else 0
+
+
+def _summary(outcomes: Sequence[Outcome]) -> str:
+    totals = {
+        "kills": sum(outcome.kills for outcome in outcomes),
+        "machine crashes": sum(outcome.crashes for outcome in outcomes),
+        "shells died": sum(outcome.shells_died for outcome in outcomes),
+        "resumes": sum(outcome.resumes for outcome in outcomes),
+        "looks at the manifest": sum(outcome.looks for outcome in outcomes),
+        "violations": sum(len(outcome.violations) for outcome in outcomes),
+        "storms with violations": sum(1 for outcome in outcomes if outcome.violations),
+    }
+    return "  ".join([str(len(outcomes)), *(f"{name} {number}" for name, number in totals.items())])
 
 
 def _outcomes(options: argparse.Namespace, folder: Path) -> Iterator[Outcome]:
