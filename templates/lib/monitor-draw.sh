@@ -2,7 +2,8 @@
 
 # draw_frame: turn what print_facts prints into a frame of so many rows (0: any) and columns
 draw_frame() {
-  print_facts | LC_ALL=C awk -v rows="$rows" -v columns="$columns" -v now="$now" -v color="$color" -v full_screen="$full_screen" '
+  print_facts | LC_ALL=C awk -v rows="$rows" -v columns="$columns" -v now="$now" \
+    -v color="$color" -v full_screen="$full_screen" '
     # Without escape sequences and control characters, and of a progress bar only its last state.
     function clean(text) {
       gsub(/\033\[[0-?]*[ -\/]*[@-~]/, "", text)
@@ -66,18 +67,20 @@ draw_frame() {
 
     # Keep the last line of the log that was read which has something to see.
     function keep_log(    text) {
-      for (; line_total > 0; line_total--)
-        if (last[owner] == "" && (text = clean(line[line_total])) != "") last[owner] = text
+      while (line_total > 0 && text == "") text = clean(line[line_total--])
+      last[owner] = text
+      line_total = 0
     }
 
     function look_at(i,    record, start) {
       record = id[i] ".result"
       start = id[i] ".start"
-      outcome[i] = value[record ":status"]
+      outcome[i] = fit(value[record ":status"], 11)
       if (outcome[i] == "") {
         record = start
         outcome[i] = !((start ":pid") in value) ? "pending" : is_alive(start) ? "running" : "lost"
       }
+      if (!(outcome[i] in rank)) rank[outcome[i]] = 3
       if (length(outcome[i]) > outcome_width) outcome_width = length(outcome[i])
       began[i] = value[record ":started"]
       ended[i] = outcome[i] == "running" ? now : value[record ":finished"]
@@ -91,13 +94,14 @@ draw_frame() {
       if (outcome[i] == "completed") done[wave[i]]++
     }
 
-    function describe_run(    text, elapsed) {
+    function describe_run(    text, limit, elapsed) {
       run = value["run:status"]
-      if (run == "") return sum["pending"] == total ? "No run has started." : "No orchestrator has run."
+      if (run == "") return sum["pending"] == total ? "No run has started." : "No run has started; tasks were run by hand."
+      limit = value["run:max_concurrent"]
       elapsed = value["run:finished"] - value["run:started"]
       text = run " in " span(elapsed)
       if (run == "running" && is_alive("run"))
-        text = "running " sum["running"] + 0 "/" value["run:max_concurrent"] "  elapsed " span(now - value["run:started"])
+        text = "running " sum["running"] + 0 "/" limit "  elapsed " span(now - value["run:started"])
       else if (run == "running") {
         run = "dead"
         text = "dead: process " value["run:pid"] " is gone"
@@ -122,11 +126,16 @@ draw_frame() {
         }
     }
 
-    function describe_task(i,    text) {
+    function describe_task(i,    cell, text) {
       text = "  " pad(name[i], name_width) gap paint(style[outcome[i]], pad(outcome[i], outcome_width))
-      text = text gap sprintf("%7s", began[i] == "" || ended[i] == "" ? "" : span(ended[i] - began[i]))
-      text = text gap pad(commits[i] == "" ? "" : small ? "+" commits[i] : count(commits[i], "commit"), small ? 3 : 10) gap
-      return text fit(note[i] (note[i] != "" && last[i] != "" ? ": " : "") last[i], width - name_width - outcome_width - (small ? 16 : 27))
+      cell = began[i] == "" || ended[i] == "" ? "" : span(ended[i] - began[i])
+      text = text gap sprintf("%7s", cell)
+      cell = commits[i] == "" ? "" : small ? "+" commits[i] : count(commits[i], "commit")
+      text = text gap pad(cell, small ? 3 : 10)
+      # A log without a record of its task is of an earlier run.
+      cell = began[i] == "" ? "" : last[i]
+      if (note[i] != "") cell = note[i] (cell == "" ? "" : ": " cell)
+      return text gap fit(cell, width - name_width - outcome_width - (small ? 16 : 27))
     }
 
     function describe_totals(    text, i) {
@@ -139,8 +148,10 @@ draw_frame() {
       has_proc = (getline boot <"/proc/self/stat") > 0
       boot = ""
       getline boot <"/proc/sys/kernel/random/boot_id"
-      utf8 = "^([\303-\337][\200-\277]|\302[\240-\277]|\340[\240-\277][\200-\277]|[\341-\357][\200-\277][\200-\277]" \
-        "|\360[\220-\277][\200-\277][\200-\277]|[\361-\363][\200-\277][\200-\277][\200-\277]|\364[\200-\217][\200-\277][\200-\277])"
+      # Without the control characters of ISO 6429 that UTF-8 has, too.
+      utf8 = "[\200-\277]"
+      utf8 = "^(\302[\240-\277]|[\303-\337]" utf8 "|\340[\240-\277]" utf8 "|[\341-\357]" utf8 utf8 \
+        "|\360[\220-\277]" utf8 utf8 "|[\361-\363]" utf8 utf8 utf8 "|\364[\200-\217]" utf8 utf8 ")"
       # East Asian letters and pictographs take two columns; a column too many does no harm.
       wide = "^([\343-\355\357\360]|\342[\214\217\230-\237\254\255])"
       split("running failed lost interrupted blocked pending completed skipped dead", word, " ")
@@ -173,11 +184,10 @@ draw_frame() {
     }
     !part { part = "processes"; next }
     /^==> .* <==$/ && part != "logs" && $2 !~ /\// { part = "records"; record = $2; next }
-    /^==> .* <==$/ && $2 in owner_of {
+    /^==> \.\.\/\/.* <==$/ {
       part = "logs"
       keep_log()
       owner = owner_of[$2]
-      delete owner_of[$2]
       next
     }
     part == "logs" { line[++line_total] = $0; next }

@@ -39,21 +39,20 @@ parse_options() {
 # of logs, each under the heading that tail gives it
 print_facts() {
   # The letter tells awk whether it counts bytes or characters.
-  printf '\303\251 %s\n%s\n\n' "$title" "$plan_lines"
+  printf '\303\251 %s\n' "$title"
+  plan
+  printf '\n'
   cd -- "$state" 2>/dev/null || return 0
   [ -r /proc/self/stat ] || ps -A -o pid= -o stat= -o lstart=
   set -- run *.start *.result
-  for log in ..//*.log; do
-    id=${log##*/}
-    id=${id%.log}
-    if [ -f "$id.result" ]; then
-      # On a screen that cannot hold all tasks, those that have ended come last.
-      [ "$crowded" -eq 0 ] || continue
-    else
-      [ -f "$id.start" ] || continue
-    fi
-    set -- "$@" "$log"
-  done
+  if [ "$crowded" -eq 0 ]; then
+    set -- "$@" ..//*.log
+  else
+    # On a screen that cannot hold all tasks, those that have ended come last.
+    for start in *.start; do
+      [ -f "${start%.start}.result" ] || set -- "$@" "..//${start%.start}.log"
+    done
+  fi
   if [ "$tail_takes_many" -eq 1 ]; then
     tail -c 1024 -- "$@"
   else
@@ -171,9 +170,8 @@ main() {
   need awk cat date dd tail
   locate
   choose_look
-  plan_lines=$(plan)
   # Header, totals and, for each task and wave, a line.
-  line_count=$(say "$plan_lines" | awk '{ lines += 1 + ($3 != wave); wave = $3 } END { print lines + 3 }')
+  line_count=$(plan | awk '{ lines += 1 + ($3 != wave); wave = $3 } END { print lines + 3 }')
   # POSIX has a tail of one file only.
   tail_takes_many=1
   tail -c 1 -- /dev/null /dev/null >/dev/null 2>&1 || tail_takes_many=0
