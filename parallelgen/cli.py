@@ -74,7 +74,7 @@ def plan_options(function: Function) -> Function:
             click.option(
                 "--halt",
                 metavar="WHEN",
-                help="After a failure: never (others go on, the default), soon (start no more), now (stop all).",
+                help="After a failure: never (others go on, default), soon (start no more), now (stop all).",
             ),
             click.option(
                 "--schedule",
@@ -191,7 +191,8 @@ def plan(directory: str, form: str, **values: Any) -> None:
     project, planned = loaded.project, with_skip(loaded.plan, options, os.environ)
     if form == "text":
         facts = git.facts(project.directory, planned.settings.base_branch)
-        say(report.plan_text(planned, project.relative, facts.base, facts.tree_size))
+        ids = {task.id for task in planned.tasks} - set(planned.settings.skip)
+        say(report.plan_text(planned, project.relative, facts.base, facts.tree_size, ids))
     else:
         draw = {"json": graph.json, "mermaid": graph.mermaid, "dot": graph.dot}[form]
         say(draw(planned).removesuffix("\n"))

@@ -9,8 +9,8 @@ from parallelgen import generate, git, plan, preflight, report, source, state
 from parallelgen.display import JsonView, PlainView, Screen, View
 from parallelgen.follow import follow
 from parallelgen.options import Options, check_wave, settings, with_skip
-from parallelgen.plan import Plan, Settings
-from parallelgen.progress import RunState, begin
+from parallelgen.plan import Plan, Settings, Task
+from parallelgen.progress import RunState, TaskState, begin
 from parallelgen.project import Project, locate, workspace
 from parallelgen.validate import problems
 
@@ -49,7 +49,9 @@ def execute(typed: str, options: Options, environment: Mapping[str, str], screen
         planned.settings.base_branch,
         (workspace(project, planned.settings.workspace_root),),
     )
-    found = preflight.findings(facts, planned, project, options)
+    loaded = replace(loaded, plan=planned)
+    tasks = _to_run(loaded, options)
+    found = preflight.findings(facts, planned, tasks, project, options)
     is_preview = options.dry_run or options.generate_only
     errors = [] if is_preview else [finding.error for finding in found if finding.error]
     for finding in found:
@@ -59,45 +61,54 @@ def execute(typed: str, options: Options, environment: Mapping[str, str], screen
     if options.as_json:
         screen.say(json.dumps(_plan_event(planned, project, facts.base)))
     else:
-        screen.say(report.plan_text(planned, project.relative, facts.base, facts.tree_size, options.wave))
+        ids = {task.id for task in tasks}
+        screen.say(report.plan_text(planned, project.relative, facts.base, facts.tree_size, ids))
     if options.dry_run:
         screen.say('{"event": "dry_run"}' if options.as_json else "Dry run complete. No files modified.")
         return 0
     if errors:
+        needed = preflight.dependencies(facts, planned, tasks) if options.wave is not None else []
+        if options.wave is not None and not options.as_json and not all(exists for _, exists in needed):
+            screen.say(report.dependencies_text(options.wave, needed))
         screen.complain("\n\n".join(errors))
         return NOTHING_RUN
     generate.write(planned, project)
     if options.generate_only:
         screen.say(_generated(project, options.as_json))
         return 0
-    return _run(replace(loaded, plan=planned), options, screen)
+    return _run(loaded, options, screen)
+
+
+def _to_run(loaded: Loaded, options: Options) -> list[Task]:
+    """List the tasks that this run is about: of its wave, not skipped, and in a retry not completed."""
+    completed = _completed(loaded) if options.retry_failed else {}
+    left_out = {*loaded.plan.settings.skip, *completed}
+    return [
+        task for task in loaded.plan.tasks if task.id not in left_out and options.wave in (None, task.wave)
+    ]
 
 
 def _run(loaded: Loaded, options: Options, screen: Screen) -> int:
     """Run the script to its end, show it, report on it, and return its exit status."""
     run = begin(loaded.plan, options.wave)
     if options.retry_failed:
-        run = _with_completed(run, loaded)
+        kept = {id: task for id, task in _completed(loaded).items() if id in run.tasks}
+        run = replace(run, tasks={**run.tasks, **kept})
     status, run = follow(loaded.project, options, _view(loaded.project, options, screen), run)
     if status == NOTHING_RUN:
         return status
     if options.as_json:
         screen.say(json.dumps({"event": "report", "status": run.status, "tasks": state.task_facts(run)}))
     else:
-        project = loaded.project
-        screen.say(
-            report.final_report(
-                run, shlex.quote(project.relative), _retry_command(project, loaded.plan.settings)
-            )
-        )
+        rest = _rest_command(loaded, run)
+        screen.say(report.final_report(run, shlex.quote(loaded.project.relative), rest))
     return status
 
 
-def _with_completed(run: RunState, loaded: Loaded) -> RunState:
-    """Return the state with the tasks that an earlier run has completed; a retry leaves them alone."""
-    before = state.read(loaded.project.directory, loaded.plan, loaded.execution).state.tasks
-    kept = {id: before[id] for id in run.tasks if before[id].status == "completed"}
-    return replace(run, tasks={**run.tasks, **kept})
+def _completed(loaded: Loaded) -> dict[str, TaskState]:
+    """Find the tasks that the records of earlier runs, or the manifest, call completed."""
+    tasks = state.read(loaded.project.directory, loaded.plan, loaded.execution).state.tasks
+    return {id: task for id, task in tasks.items() if task.status == "completed"}
 
 
 def _view(project: Project, options: Options, screen: Screen) -> View:
@@ -132,8 +143,16 @@ def _generated(project: Project, as_json: bool) -> str:
     return report.generated_text(project.relative, shlex.quote(project.relative))
 
 
-def _retry_command(project: Project, chosen: Settings) -> str:
-    """Write the command that runs the rest, as the user may type it: with the same agent and settings."""
+def _rest_command(loaded: Loaded, run: RunState) -> str:
+    """Write the command that runs the rest, with the same agent and settings; empty when nothing is left."""
     from parallelgen.render import regenerate_command
 
-    return regenerate_command(chosen, project.typed).replace("--generate-only", "--retry-failed", 1)
+    how = "--retry-failed"
+    if run.status == "completed":
+        over = {*_completed(loaded), *loaded.plan.settings.skip}
+        waves = [task.wave for task in loaded.plan.tasks if task.id not in over]
+        if not waves:
+            return ""
+        how = f"--wave {waves[0]}"
+    command = regenerate_command(loaded.plan.settings, loaded.project.typed)
+    return command.replace("--generate-only", how, 1)

@@ -29,7 +29,7 @@ def write(plan: Plan, project: Project) -> None:
     for name, text in scripts(plan, project).items():
         write_if_changed(project.directory / name, text, 0o755)
     try:
-        (project.directory / "logs").mkdir(exist_ok=True)
+        (project.directory / "logs").mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise WriteError(f"error: {project.directory / 'logs'}: cannot write: {error.strerror}") from error
     write_if_changed(project.directory / "logs" / ".gitignore", "*\n")

@@ -25,19 +25,21 @@ class Finding:
     warning: str
 
 
-def findings(facts: Facts, plan: Plan, project: Project, options: Options) -> list[Finding]:
-    """Check the repository, the places of the tasks, the agent and the disk before anything is written."""
+def findings(
+    facts: Facts, plan: Plan, tasks: list[Task], project: Project, options: Options
+) -> list[Finding]:
+    """Check the repository, the places of these tasks, the agent and the disk before anything is written."""
     if facts.root is None:
         text = f"ot a git repository: '{project.root}'"
         return [Finding(f"ERROR: n{text}\n  Run it from a clone of the project.", f"WARNING: N{text}.")]
-    tasks = [
-        task for task in plan.tasks if task.id not in plan.settings.skip and options.wave in (None, task.wave)
-    ]
     found = [*_repository(facts), *_other_run(project), *_agent(plan.settings)]
+    found += _strangers(facts, tasks, plan.settings, project)
     if not options.retry_failed and not options.force:
         found += _conflicts(facts, tasks, plan.settings, project)
     if options.wave is not None:
-        found += _dependencies(facts, plan, tasks, options.wave)
+        for task, exists in dependencies(facts, plan, tasks):
+            if not exists:
+                found.append(_no_branch(task, options.wave))
     return [*found, *_base(facts, project), *_space(facts, plan.settings, project, len(tasks))]
 
 
@@ -94,12 +96,10 @@ def _conflicts(facts: Facts, tasks: list[Task], settings: Settings, project: Pro
     for task in tasks:
         worktree = place / task.id
         name = f"{settings.workspace_root.rstrip('/')}/{task.id}"
-        if os.path.lexists(worktree):
-            # What git does not know it cannot remove.
-            remedy = "git worktree remove" if worktree.resolve() in facts.worktrees else "rm -r"
+        if os.path.lexists(worktree) and not _is_stranger(worktree, facts):
             yield Finding(
                 f"ERROR: Worktree already exists: {name}\n"
-                f"  Run '{remedy} {shlex.quote(name)}' or use --force.",
+                f"  Run 'git worktree remove {shlex.quote(name)}' or use --force.",
                 f"WARNING: Worktree '{name}' already exists.",
             )
         if task.branch in facts.branches:
@@ -110,16 +110,32 @@ def _conflicts(facts: Facts, tasks: list[Task], settings: Settings, project: Pro
             )
 
 
-def _dependencies(facts: Facts, plan: Plan, tasks: list[Task], wave: int) -> Iterator[Finding]:
-    """Find branches of earlier waves that the tasks of this wave need and that do not exist."""
-    needed = {dep for task in tasks for dep in task.deps}
-    for task in plan.tasks:
-        if task.id in needed and task.branch not in facts.branches:
+def _strangers(facts: Facts, tasks: list[Task], settings: Settings, project: Project) -> Iterator[Finding]:
+    """Find worktrees of other repositories in the places of ours; nothing moves those aside."""
+    for task in tasks:
+        if _is_stranger(workspace(project, settings.workspace_root) / task.id, facts):
+            text = f"'{settings.workspace_root.rstrip('/')}/{task.id}' is a worktree of another repository"
             yield Finding(
-                f"ERROR: Branch not found: {task.branch}\n"
-                f"  Wave {wave} depends on it. Run the wave it belongs to first.",
-                f"WARNING: Branch '{task.branch}' not found; wave {wave} depends on it.",
+                f"ERROR: {text}\n  Choose another folder with --workspace-root.", f"WARNING: {text}."
             )
+
+
+def _is_stranger(worktree: Path, facts: Facts) -> bool:
+    return os.path.lexists(worktree / ".git") and worktree.resolve() not in facts.worktrees
+
+
+def dependencies(facts: Facts, plan: Plan, tasks: list[Task]) -> list[tuple[Task, bool]]:
+    """List the tasks that these tasks depend on, each with whether its branch exists."""
+    needed = {dep for task in tasks for dep in task.deps}
+    return [(task, task.branch in facts.branches) for task in plan.tasks if task.id in needed]
+
+
+def _no_branch(task: Task, wave: int) -> Finding:
+    return Finding(
+        f"ERROR: Branch not found: {task.branch}\n"
+        f"  Wave {wave} depends on it. Run the wave it belongs to first.",
+        f"WARNING: Branch '{task.branch}' not found; wave {wave} depends on it.",
+    )
 
 
 def _agent(settings: Settings) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from itertools import groupby
 
-from parallelgen.plan import Plan
+from parallelgen.plan import Plan, Task
 from parallelgen.progress import RunState, TaskState
 from parallelgen.state import Recorded
 
@@ -14,6 +15,10 @@ _TITLES = {
 def commits(number: int) -> str:
     """Say how many commits in words."""
     return f"{number} commit" if number == 1 else f"{number} commits"
+
+
+def _files(number: int) -> str:
+    return "1 file" if number == 1 else f"{number} files"
 
 
 def task_text(task: TaskState) -> str:
@@ -40,10 +45,11 @@ def wave_progress(state: RunState, wave: int) -> str:
     return "\n".join([*lines, f"Overall: {count(tasks)} tasks complete in Wave {wave}", ""])
 
 
-def final_report(state: RunState, directory: str, retry: str) -> str:
+def final_report(state: RunState, directory: str, rest: str) -> str:
     """Write the report of a run that has ended.
 
-    `directory` is quoted for a shell at the project root; `retry` is the command that runs the rest.
+    `directory` is quoted for a shell at the project root; `rest` is the command that runs what is left of the
+    plan, empty when nothing is.
     """
     tasks = tuple(state.tasks.values())
     lines = [f"=== {_TITLES.get(state.status, 'Parallel Execution Failed')} ===", ""]
@@ -58,15 +64,12 @@ def final_report(state: RunState, directory: str, retry: str) -> str:
     left = [task for task in tasks if task.uncommitted]
     if left:
         lines.append("Uncommitted work left in worktrees:")
-        lines += [f"  - {task.name} ({task.uncommitted} files)" for task in left] + [""]
+        lines += [f"  - {task.name} ({_files(task.uncommitted)})" for task in left] + [""]
     missing = [task for task in tasks if task.status != "completed"]
     if missing:
         lines.append("Not completed:")
         lines += [f"  - {task.name}: {task_text(task)}{_log(task, directory)}" for task in missing] + [""]
-    if state.status == "completed":
-        lines.append(f"Next step: /parallel-integrate --parallel-dir {directory}")
-    else:
-        lines.append(f"Next step: {retry}")
+    lines.append(f"Next step: {rest or f'/parallel-integrate --parallel-dir {directory}'}")
     return "\n".join(lines)
 
 
@@ -82,14 +85,15 @@ def _log(task: TaskState, directory: str) -> str:
     return f"\n    log: {directory}/logs/{task.id}.log"
 
 
-def plan_text(plan: Plan, directory: str, base: str, tree_size: int | None, wave: int | None = None) -> str:
-    """Write the execution plan in the layout of the specification.
+def plan_text(
+    plan: Plan, directory: str, base: str, tree_size: int | None, ids: Collection[str] | None = None
+) -> str:
+    """Write the execution plan in the layout of the specification, of all tasks or of those with these ids.
 
     `tree_size` is the size of a checkout of the base in bytes, None when it could not be found out.
     """
-    waves = [item for item in plan.waves if wave is None or item.number == wave]
-    tasks = [task for item in waves for task in item.tasks]
-    width = max((len(task.name) for task in tasks), default=0) + 2
+    chosen = [task for task in plan.tasks if ids is None or task.id in ids]
+    width = max((len(task.name) for task in plan.tasks), default=0) + 2
     root = plan.settings.workspace_root.rstrip("/") or "/"
     lines = [
         "=== Parallel Execution Plan ===",
@@ -100,19 +104,22 @@ def plan_text(plan: Plan, directory: str, base: str, tree_size: int | None, wave
         f"Max Concurrent: {plan.settings.max_concurrent}",
         "",
     ]
-    for item in waves:
-        count = len(item.tasks)
-        lines.append(
-            f"Wave {item.number} ({count} tasks, parallel):"
-            if count != 1
-            else f"Wave {item.number} (1 task):"
-        )
-        for task in item.tasks:
-            skipped = " [skipped]" if task.id in plan.settings.skip else ""
-            lines.append(f"  - {task.name:<{width}} -> {root}/{task.id} ({task.branch}){skipped}")
+    for number, of_wave in groupby(chosen, key=lambda task: task.wave):
+        tasks = list(of_wave)
+        size = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks, parallel"
+        lines.append(f"Wave {number} ({size}):")
+        lines += [f"  - {task.name:<{width}} -> {root}/{task.id} ({task.branch})" for task in tasks]
         lines.append("")
-    worktrees = sum(task.id not in plan.settings.skip for task in tasks)
-    return "\n".join([*lines, f"Total Tasks: {len(tasks)}", space_text(worktrees, tree_size), ""])
+    return "\n".join([*lines, f"Total Tasks: {len(chosen)}", space_text(len(chosen), tree_size), ""])
+
+
+def dependencies_text(wave: int, needed: Iterable[tuple[Task, bool]]) -> str:
+    """Write which branches a wave depends on, and whether each exists, as the script does."""
+    lines = [f"=== Running Wave {wave} Only ===", ""]
+    for number, of_wave in groupby(needed, key=lambda pair: pair[0].wave):
+        lines.append(f"Checking Wave {number} dependencies...")
+        lines += [f"  {task.branch}: {'EXISTS' if exists else 'MISSING'}" for task, exists in of_wave]
+    return "\n".join([*lines, ""])
 
 
 def space_text(worktrees: int, tree_size: int | None) -> str:

@@ -98,6 +98,7 @@ def read(directory: Path) -> Source:
         elif not found:
             kind = "an array" if isinstance(value, list) else "a single value"
             problems.append(Problem(MANIFEST, "", f"expected a JSON object, found {kind}"))
+    problems += _misplaced(directory)
     paths = [path for path in folder.names("tasks", problems) if path.endswith(".md")]
     paths += [normpath(path) for _, path in listed_files(manifest or {}) if not path_fault(path)]
     tasks = {path: folder.task(path) for path in dict.fromkeys(paths)}
@@ -109,6 +110,17 @@ def read(directory: Path) -> Source:
     return Source(
         directory, directory.absolute().resolve().name, manifest, text, tasks, faults, tuple(problems)
     )
+
+
+def _misplaced(directory: Path) -> Iterator[Problem]:
+    """Refuse folders that we write to and that are not the directory's own."""
+    for name in ("scripts", "logs", "logs/state"):
+        path = directory / name
+        if path.is_symlink():
+            hint = "what is written there has to stay in the directory"
+            yield Problem(name, "", "expected a folder, found a symbolic link", hint)
+        elif path.exists() and not path.is_dir():
+            yield Problem(name, "", "expected a folder, found a file")
 
 
 def listed_files(manifest: Mapping[str, object]) -> Iterator[tuple[str, str]]:

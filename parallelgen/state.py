@@ -54,7 +54,7 @@ def read(directory: Path, plan: Plan, execution: object = None) -> Recorded:
 
 
 def read_owner(folder: Path) -> dict[str, str]:
-    """Read the lock record of the orchestrator that is at work, else of one that died; empty when there is none."""
+    """Read the lock record of the orchestrator that is at work, else of one that died; empty without any."""
     locks = [read_record(path) for path in sorted(folder.glob("lock.*"))]
     return next((lock for lock in locks if is_alive(lock)), locks[0] if locks else {})
 

@@ -78,9 +78,9 @@ def _add(rows: dict[str, Entry], row: Entry, problems: list[Problem]) -> None:
 
 
 def own_id(file: TaskFile) -> str | None:
-    """Return the frontmatter's id if it agrees with the file's name."""
+    """Return the frontmatter's id if it agrees with the file's name: is it, or has the same number."""
     given = (file.meta or {}).get("id")
-    agrees = isinstance(given, str) and (given in (file.stem, short(file.stem)) or short(given) == file.stem)
+    agrees = isinstance(given, str) and (given == file.stem or short(given) == short(file.stem))
     return str(given) if agrees else None
 
 

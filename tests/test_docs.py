@@ -1,4 +1,7 @@
+import os
 import re
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -6,30 +9,120 @@ import pytest
 
 from parallelgen.cli import cli
 from parallelgen.options import VARIABLES
+from tests.conftest import parallelgen
 
-PAGE = (Path(__file__).parent.parent / "docs" / "command-line.md").read_text(encoding="utf-8")
-SECTIONS = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+ROOT = Path(__file__).parent.parent
+LIBRARY = ROOT / "templates" / "lib"
+USAGE = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^### (\S+)\n(.*?)(?=^##|\Z)", USAGE, re.MULTILINE | re.DOTALL))
+# The part of each script's library that reads its command line.
+SCRIPTS = {"run-parallel.sh": "options.sh", "monitor-live.sh": "monitor.sh"}
+OPTION = "--[a-z][a-z-]*"
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+def options_of(command: click.Command) -> set[str]:
+    return {name for item in command.params if isinstance(item, click.Option) for name in item.opts}
+
+
+def options_of_script(name: str) -> set[str]:
+    text = (LIBRARY / SCRIPTS[name]).read_text(encoding="utf-8")
+    cases = re.findall(r"^ +((?:[-\w]+(?:=\*)? \| )*--[^)\n]*)\)", text, re.MULTILINE)
+    return set(re.findall(OPTION, " ".join(cases)))
+
+
+def library() -> str:
+    return "".join(path.read_text(encoding="utf-8") for path in sorted(LIBRARY.glob("*.sh")))
 
 
 @pytest.mark.parametrize("name", list(cli.commands))
 def test_every_command_and_option_is_documented(name: str) -> None:
     section = SECTIONS[name]
-    documented = set(re.findall(r"--[a-z][a-z-]*", section))
-    options = {
-        option
-        for parameter in cli.commands[name].params
-        if isinstance(parameter, click.Option)
-        for option in parameter.opts
-    }
-    assert options <= documented
+    assert options_of(cli.commands[name]) <= set(re.findall(OPTION, section))
     assert f"    parallelgen {name} " in section
 
 
+@pytest.mark.parametrize("name", list(SCRIPTS))
+def test_every_option_of_a_script_is_documented(name: str) -> None:
+    found = options_of_script(name)
+    assert len(found) >= 3
+    assert found == set(re.findall(rf"^\| `({OPTION})", SECTIONS[name], re.MULTILINE))
+
+
 def test_nothing_is_documented_that_does_not_exist() -> None:
-    assert set(SECTIONS) == set(cli.commands)
-    options = {option for command in cli.commands.values() for item in command.params for option in item.opts}
-    assert set(re.findall(r"`(--[a-z][a-z-]*)", PAGE)) <= options | {"--version", "--help", "--"}
+    assert set(SECTIONS) == {*cli.commands, *SCRIPTS}
+    known = {"--version", "--help", "--option"}.union(
+        *map(options_of, cli.commands.values()), *map(options_of_script, SCRIPTS)
+    )
+    assert set(re.findall(f"`({OPTION})", USAGE)) <= known
+    for name, command in cli.commands.items():
+        assert set(re.findall(rf"^\| `({OPTION})", SECTIONS[name], re.MULTILINE)) <= options_of(command)
 
 
 def test_every_variable_is_documented() -> None:
-    assert all(name in PAGE for name in VARIABLES.values())
+    settings = set(re.findall(r"\$\{(\w+)-\}", (ROOT / "templates" / "run-parallel.sh.j2").read_text()))
+    assert settings == set(VARIABLES.values())
+    exported = set(re.findall(r"PARALLEL_[A-Z]+", library()))
+    assert {name for name in settings | exported if f"`{name}`" not in USAGE} == set()
+
+
+def test_every_word_of_a_progress_line_is_documented() -> None:
+    section = USAGE[USAGE.index("## Progress lines") : USAGE.index("## The execution block")]
+    words = set(re.findall(r"(?:status|error)=([a-z][a-z_]*)", library()))
+    assert {"adopted", "retrying", "no_marker", "merge_conflict"} <= words
+    assert {word for word in words if not re.search(rf"`{word}(?:N)?`", section)} <= {"running"}
+
+
+def test_every_key_of_a_record_is_documented() -> None:
+    section = USAGE[USAGE.index("## Files under logs/") :]
+    keys = re.search(r"for key in ([\w \\\n]+); do", (LIBRARY / "record.sh").read_text(encoding="utf-8"))
+    assert keys
+    assert {key for key in keys[1].replace("\\", "").split() if f"`{key}`" not in section} == set()
+
+
+def links() -> Iterator[tuple[str, str]]:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                yield page.relative_to(ROOT).as_posix(), target
+
+
+@pytest.mark.parametrize(("page", "target"), list(links()))
+def test_every_link_leads_somewhere(page: str, target: str) -> None:
+    path, _, anchor = target.partition("#")
+    there = (ROOT / page).parent / path if path else ROOT / page
+    assert there.exists()
+    headings = re.findall(r"^#+ (.*)", there.read_text(encoding="utf-8"), re.MULTILINE) if anchor else []
+    assert not anchor or anchor in [
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings
+    ]
+
+
+def test_the_options_that_pages_name_exist() -> None:
+    known = {"--help", "--version"}.union(
+        *map(options_of, cli.commands.values()), *map(options_of_script, SCRIPTS)
+    )
+    ours = re.compile(r"(?:parallel-run|parallelgen|run-parallel\.sh|monitor-live\.sh)\b[^\n|`'\"]*")
+    for page in PAGES:
+        for command in ours.findall(page.read_text(encoding="utf-8")):
+            assert set(re.findall(rf"(?<=\s){OPTION}", command)) <= known, f"{page.name}: {command}"
+
+
+@pytest.mark.parametrize("dialect", ["files", "waves"])
+def test_the_example_of_the_readme_gives_the_plan_that_it_shows(dialect: str, tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = dict(re.findall(r"^```(sh|json)\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL))
+    who = {"GIT_AUTHOR_NAME": "Tess", "GIT_AUTHOR_EMAIL": "tess@example.invalid"}
+    who |= {key.replace("AUTHOR", "COMMITTER"): value for key, value in who.items()}
+    environment = {**os.environ, **who}
+    subprocess.run(["sh", "-ec", blocks["sh"]], cwd=tmp_path, env=environment, check=True)
+    project = tmp_path / "greeter"
+    directory = "parallel/TS-0001-greeter"
+    if dialect == "waves":
+        (project / directory / "manifest.json").write_text(blocks["json"], encoding="utf-8")
+    found = parallelgen("validate", directory, cwd=project, environment=environment)
+    assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
+    preview = parallelgen("run", directory, "--dry-run", cwd=project, environment=environment)
+    assert preview.returncode == 0
+    shown = "".join(line.removeprefix("    ") for line in readme.splitlines(keepends=True))
+    assert preview.stdout in shown

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from parallelgen import live, report
-from parallelgen.plan import Plan, Settings, Task, Wave
+from parallelgen.plan import Plan, Task, Wave
 from tests.test_progress import run as state_of
 
 SPEC_PLAN = """=== Parallel Execution Plan ===
@@ -34,16 +34,16 @@ def test_the_plan_is_that_of_the_specification() -> None:
 
 
 def test_the_plan_of_one_wave_counts_its_tasks_alone() -> None:
-    text = report.plan_text(PLAN, DIRECTORY, "main", 150 << 20, wave=2)
+    text = report.plan_text(PLAN, DIRECTORY, "main", 150 << 20, {"task-004", "task-005"})
     assert "Wave 1" not in text
     assert text.endswith("Total Tasks: 2\nEstimated Worktree Space: ~300MB (2 worktrees x ~150MB)\n")
 
 
-def test_a_skipped_task_is_shown_as_such_and_needs_no_room() -> None:
-    plan = Plan("x", "", PLAN.waves, Settings(skip=("task-005",)))
-    text = report.plan_text(plan, DIRECTORY, "main", 1)
-    assert "(feature/task-005-api) [skipped]\n" in text
-    assert "Total Tasks: 5\nEstimated Worktree Space: ~4KB (4 worktrees x ~1KB)\n" in text
+def test_a_task_that_is_left_out_is_not_counted_and_needs_no_room() -> None:
+    text = report.plan_text(PLAN, DIRECTORY, "main", 1, {task.id for task in TASKS[:4]})
+    assert "task-005" not in text
+    assert "Wave 2 (1 task):" in text
+    assert "Total Tasks: 4\nEstimated Worktree Space: ~4KB (4 worktrees x ~1KB)\n" in text
 
 
 def test_sizes() -> None:

@@ -5,9 +5,8 @@
 run_git() (
   trap '' INT
   umask "$user_umask"
-  GIT_TERMINAL_PROMPT=0
-  GIT_EDITOR=:
-  export GIT_TERMINAL_PROMPT GIT_EDITOR
+  GIT_TERMINAL_PROMPT=0 GIT_EDITOR=: GIT_OPTIONAL_LOCKS=0
+  export GIT_TERMINAL_PROMPT GIT_EDITOR GIT_OPTIONAL_LOCKS
   exec git -c gc.auto=0 -c maintenance.auto=false -c commit.gpgSign=false -c core.pager=cat "$@" </dev/null
 )
 
@@ -46,7 +45,9 @@ resolve_base() {
     base_branch=$(git -C "$root" symbolic-ref --quiet --short HEAD) ||
       fail "ERROR: HEAD is detached" "  Check out the base branch, or name it in BASE_BRANCH."
   fi
-  base_commit=$(git -C "$root" rev-parse --quiet --verify "$base_branch^{commit}") ||
+  # The branch comes before a tag of the same name.
+  base_commit=$(git -C "$root" rev-parse --quiet --verify "refs/heads/$base_branch^{commit}") ||
+    base_commit=$(git -C "$root" rev-parse --quiet --verify "$base_branch^{commit}") ||
     fail "ERROR: base branch not found: '$base_branch'" "  Commit to it first, or name another in BASE_BRANCH."
 }
 
@@ -122,8 +123,9 @@ repair_worktree() {
     return 0
   fi
   rm -f -- "$git_dir"/*.lock "$git_common/refs/heads/$branch.lock"
-  if [ ! -e "$state/$id.agent" ] && read_record "$id.start" && [ "$record_kept" = 0 ]; then
-    # We made it and no agent was ever here: what is not committed, a merge of ours had written when it was killed.
+  if [ ! -e "$state/$id.agent" ] && [ ! -e "$state/$id.earlier" ] && read_record "$id.start" && [ "$record_kept" = 0 ]; then
+    # We made it, no agent was ever here, and no verdict has called a person here: what is not committed, a merge of ours
+    # had written when it was killed.
     run_git -C "$worktree" reset --quiet --hard && run_git -C "$worktree" clean --quiet -f -d -x && kept=0
   elif [ -e "$git_dir/MERGE_HEAD" ] && grep -q "^Merge $branch_prefix.* into $branch\$" "$git_dir/MERGE_MSG"; then
     run_git -C "$worktree" merge --abort
@@ -141,26 +143,24 @@ repair_repository() {
   done
 }
 
-# merge_dependencies: merge the branches of the task's dependencies into its own, in plan order; a conflict is named
-# in conflict and undone
+# merge_dependencies: merge the branches of the task's dependencies into its own, in plan order; false, with error set
+# and the merge undone, when that fails
 merge_dependencies() {
-  conflict=
   for dep in $deps_of; do
     eval "dep_branch=\$branch_prefix\$name_$dep"
     # On a retry the agent may have left work in the tree: no merge that is not needed.
-    if [ "$kept" -eq 1 ] && git -C "$worktree" merge-base --is-ancestor "$dep_branch" HEAD 2>/dev/null; then
+    if [ "$kept" -eq 1 ] && git -C "$worktree" merge-base --is-ancestor "refs/heads/$dep_branch" HEAD 2>/dev/null; then
       continue
     fi
-    if ! run_git -C "$worktree" merge --quiet --no-edit -m "Merge $dep_branch into $branch" "$dep_branch"; then
-      has_branch "$dep_branch" || {
-        warn "$id: the branch of a dependency is gone: $dep_branch"
-        return 1
-      }
-      conflict=$(git -C "$worktree" diff --name-only --diff-filter=U | tr '\n' ' ')
-      warn "$id: cannot merge $dep_branch: ${conflict:-see $log}"
-      run_git -C "$worktree" merge --abort
-      return 1
-    fi
+    run_git -C "$worktree" -c core.hooksPath=/dev/null merge --quiet --no-edit --ff --no-verify-signatures \
+      -m "Merge $dep_branch into $branch" "refs/heads/$dep_branch" >>"$log" 2>&1 && continue
+    conflict=$(git -C "$worktree" -c core.quotePath=false diff --name-only --diff-filter=U |
+      awk '{ printf "%s%s", separator, $0; separator = ", " }')
+    error=merge_failed
+    [ -z "$conflict" ] || error=merge_conflict
+    warn "$id: cannot merge $dep_branch: ${conflict:+conflict in $conflict; }see logs/$id.log"
+    run_git -C "$worktree" merge --abort >>"$log" 2>&1
+    return 1
   done
 }
 
@@ -188,4 +188,5 @@ set_aside() {
     run_git -C "$root" branch --quiet -m "$branch" "backup/$name-$suffix" || return 1
     say "Moved aside: branch $branch -> backup/$name-$suffix"
   fi
+  return 0
 }

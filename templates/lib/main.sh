@@ -55,7 +55,7 @@ start_afresh() {
   for number in $tasks; do
     eval "outcome=\$outcome_$number id=\$id_$number"
     if [ -n "$outcome" ] && { [ -e "$state/$id.start" ] || [ -e "$state/$id.result" ]; }; then
-      rm -f -- "$state/$id.start" "$state/$id.agent" "$state/$id.result"
+      rm -f -- "$state/$id.start" "$state/$id.agent" "$state/$id.result" "$state/$id.earlier"
     fi
   done
 }

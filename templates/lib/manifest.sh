@@ -16,10 +16,13 @@ write_manifest() {
   open_end=$(tail -c 1 -- "$manifest")
   if cp -p -- "$manifest" "$manifest.new" &&
     print_run | LC_ALL=C state=$state open_end=$open_end awk '
-      function quoted(text) {
-        gsub(/\\/, "\\\\", text)
-        gsub(/"/, "\\\"", text)
-        return "\"" text "\""
+      function quoted(text,   i, c, escaped_text) {
+        if (text !~ /["\\]/) return "\"" text "\""
+        for (i = 1; i <= length(text); i++) {
+          c = substr(text, i, 1)
+          escaped_text = escaped_text (c ~ /["\\]/ ? "\\" : "") c
+        }
+        return "\"" escaped_text "\""
       }
       function comma(list) { return list == "" ? "" : ", " }
       # read_task <id>: the members of the task as JSON; sets status and error

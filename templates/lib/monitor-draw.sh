@@ -2,7 +2,7 @@
 
 # draw_frame: turn what print_facts prints into a frame of so many rows (0: any) and columns
 draw_frame() {
-  print_facts | LC_ALL=C awk -v rows="$rows" -v columns="$columns" -v now="$now" \
+  print_facts | LC_ALL=C awk -v rows="$rows" -v columns="$columns" -v now="$now" -v at="$now_at" \
     -v color="$color" -v full_screen="$full_screen" '
     # Without escape sequences and control characters, and of a progress bar only its last state.
     function clean(text) {
@@ -96,7 +96,7 @@ draw_frame() {
 
     function describe_run(    text, limit, elapsed) {
       run = value["run:status"]
-      if (run == "") return sum["pending"] == total ? "No run has started." : "No run has started; tasks were run by hand."
+      if (run == "") return "No run has started" (sum["pending"] == total ? "." : "; tasks were run by hand.")
       limit = value["run:max_concurrent"]
       elapsed = value["run:finished"] - value["run:started"]
       text = run " in " span(elapsed)
@@ -210,7 +210,7 @@ draw_frame() {
         name_width = id_width < width / 3 ? id_width : int(width / 3)
         for (i = 1; i <= total; i++) name[i] = id[i]
       }
-      emit(paint(1, fit(title, width)))
+      emit(paint(1, fit(title "  " at, width)))
       text = describe_run()
       emit(paint(style[run], fit(text, width)))
       choose()

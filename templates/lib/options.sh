@@ -66,6 +66,9 @@ parse_options() {
   case $BASE_BRANCH in
     -*) usage_error "base branch: '$BASE_BRANCH' begins with a dash" ;;
   esac
+  case $WORKSPACE_ROOT in
+    *"$newline"*) usage_error "workspace root: it holds a line end" ;;
+  esac
   [ -z "$only_wave" ] || [ -z "$only_task" ] || usage_error "--wave and --task exclude each other"
 }
 

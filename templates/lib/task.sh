@@ -12,8 +12,9 @@ begin_attempt() {
     attempt=$((attempt + 1))
   fi
   printf '' >"$log"
-  # The result of an earlier attempt must not pass for that of this one.
-  [ ! -e "$state/$id.result" ] || rm -f -- "$state/$id.result"
+  # The result of an earlier attempt must not pass for that of this one; but that there was one, tells that since then
+  # somebody may have worked in the worktree.
+  [ ! -e "$state/$id.result" ] || mv -f -- "$state/$id.result" "$state/$id.earlier"
   again=$retry kept=0
   [ "$tried" -eq 0 ] || again=1
   if [ -e "$worktree/.git" ]; then
@@ -46,8 +47,9 @@ run_task() {
   if ! { add_worktree && fill_worktree; } >>"$log" 2>&1; then
     error=worktree
     warn "$id: cannot create worktree $WORKSPACE_ROOT/$id: $(tail -n 1 -- "$log")"
-  elif ! merge_dependencies >>"$log"; then
-    error=merge_conflict
+  elif ! merge_dependencies; then
+    # It has set error.
+    :
   elif [ ! -f "$dir/$prompt" ] || [ ! -r "$dir/$prompt" ]; then
     error=prompt_missing
   elif [ -z "$cause" ]; then
@@ -104,7 +106,7 @@ launch_agent() {
     # The record is of this process, which becomes the agent: there is no moment at which an agent runs unrecorded.
     read_pid
     read_identity "$pid"
-    printf 'pid=%s\nidentity=%s\nstart_commit=%s\n' "$pid" "$identity" "$start_commit" >"$state/$id.agent" || exit 125
+    write_record "$id.agent" "pid=$pid" "identity=$identity" "start_commit=$start_commit" || exit 125
     cd -- "$worktree" || exit 125
     umask "$user_umask"
     # These mark a Claude Code session; an agent that inherits them believes that it is nested, and misbehaves.
@@ -113,10 +115,23 @@ launch_agent() {
     PARALLEL_TASK=$id PARALLEL_WAVE=$wave PARALLEL_BRANCH=$branch PARALLEL_DIR=$dir PARALLEL_WORKTREE=$worktree
     PARALLEL_ATTEMPT=$attempt PARALLEL_MARK=${worktree}:
     export PARALLEL_TASK PARALLEL_WAVE PARALLEL_BRANCH PARALLEL_DIR PARALLEL_WORKTREE PARALLEL_ATTEMPT PARALLEL_MARK
+    disable_git_maintenance
     in_new_group sh -c "$AGENT_COMMAND"
   ) <"$dir/$prompt" >>"$log" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
   agent=$!
   [ "$job_control" -eq 0 ] || set +m
+}
+
+# disable_git_maintenance: let no git of the agent start a gc in the background: it would outlive its agent, be killed
+# half-way, and work on what all worktrees share
+disable_git_maintenance() {
+  is_whole "${GIT_CONFIG_COUNT-}" || GIT_CONFIG_COUNT=0
+  for setting in gc.auto=0 maintenance.auto=false; do
+    eval "GIT_CONFIG_KEY_$GIT_CONFIG_COUNT=\${setting%=*} GIT_CONFIG_VALUE_$GIT_CONFIG_COUNT=\${setting#*=}"
+    eval "export GIT_CONFIG_KEY_$GIT_CONFIG_COUNT GIT_CONFIG_VALUE_$GIT_CONFIG_COUNT"
+    GIT_CONFIG_COUNT=$((GIT_CONFIG_COUNT + 1))
+  done
+  export GIT_CONFIG_COUNT
 }
 
 # watch_agent: in the background, tell the runner when the time of the task is over
