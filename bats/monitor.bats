@@ -1,0 +1,341 @@
+# monitor-live.sh: what a person sees of a run, and in which state the terminal is afterwards.
+
+load helper
+
+setup_file() {
+  # The same plan as that of the project five.
+  PYTHONPATH=${BATS_TEST_DIRNAME%/*}:$BATS_TEST_DIRNAME "$PYTHON" -c '
+import sys
+from pathlib import Path
+from parallelgen.render import monitor_script
+from render import TITLE, read_plan
+print(monitor_script(read_plan(Path(sys.argv[1]).read_text()), f"parallel/{TITLE}"), end="")
+' "$BATS_TEST_DIRNAME/plans/five" >"$BATS_FILE_TMPDIR/monitor-live.sh"
+}
+
+setup() {
+  begin "$BATS_TEST_TMPDIR" "$BATS_TEST_NUMBER"
+  unset NO_COLOR COLUMNS LINES
+  project five
+  cp "$BATS_FILE_TMPDIR/monitor-live.sh" "$dir/scripts/monitor-live.sh"
+  screen=parallelgen.$$.$BATS_TEST_NUMBER
+}
+
+teardown() {
+  tmux -L "$screen" kill-server 2>/dev/null || :
+  nothing_runs
+}
+
+# monitor <argument>...: let the monitor print a frame, and set status
+monitor() {
+  status=0
+  "${shell[@]}" "$dir/scripts/monitor-live.sh" "$@" </dev/null >"$out" 2>"$err" 3>&- || status=$?
+}
+
+# frame: print what the monitor printed, with T for times, N for processes and without spaces at line ends
+frame() {
+  sed -e 's/  [0-9]*-[0-9]*-[0-9]*T[0-9:]*Z$//' -e 's/ in [0-9]*s / in T /' -e 's/elapsed [0-9]*s /elapsed T /' \
+    -e 's/ *[0-9][0-9]*s  /  T  /' -e 's/process [0-9]* is/process N is/' -e 's/ *$//' "$out"
+}
+
+# frame_is: the frame is what stdin says
+frame_is() {
+  frame >"$home/frame"
+  diff -u --label expected - --label found "$home/frame" || { show && return 1; }
+}
+
+# record <name> <key=value>...: write a record as a run would
+record() {
+  mkdir -p "$state"
+  local name=$1
+  shift
+  printf '%s\n' "$@" >"$state/$name"
+}
+
+# all_completed: write the records and logs of a run in which all went well
+all_completed() {
+  record run status=completed pid=1 identity=x base_branch=main started=1000 finished=1075 max_concurrent=3
+  for task in 001 002 003 004 005; do
+    record "task-$task.result" status=completed attempt=1 commits=2 started=1000 finished=1060
+    printf 'working\nthe end of %s\n' "$task" >"$logs/task-$task.log"
+  done
+}
+
+# open_screen <columns> <rows> <argument>...: start the monitor in a terminal of its own
+open_screen() {
+  command -v tmux >/dev/null || skip 'tmux is not installed'
+  local size="-x $1 -y $2" command
+  shift 2
+  command="sh -c 'echo \$\$ >$home/pid; exec ${shell[*]} $dir/scripts/monitor-live.sh $* 2>$err'; echo \$? >$home/status"
+  # shellcheck disable=SC2086  # two options with their values
+  tmux -L "$screen" -f /dev/null new-session -d $size \
+    "echo shell; stty -g >$home/before; $command; stty -g >$home/after; sleep 60" 3>&-
+  await sees 'Wave 1'
+}
+
+# sees <text>, sees_no <text>: what is on the screen now
+sees() {
+  tmux -L "$screen" capture-pane -p | grep -q -F -e "$1"
+}
+sees_no() {
+  ! sees "$1"
+}
+
+# press <key>: press a key
+press() {
+  tmux -L "$screen" send-keys "$1"
+}
+
+# gave_back <status>: the monitor has ended with this status, and the terminal is as it was
+gave_back() {
+  await [ -s "$home/after" ]
+  same "$1" "$(cat "$home/status")"
+  same "$(cat "$home/before")" "$(cat "$home/after")"
+  same '0 1 1' "$(tmux -L "$screen" display-message -p '#{alternate_on} #{cursor_flag} #{wrap_flag}')"
+  same shell "$(tmux -L "$screen" capture-pane -p | grep .)"
+  same '' "$(cat "$err")"
+}
+
+# bats test_tags=portable
+@test "the monitor says so when no run has started" {
+  monitor --once
+  frame_is <<'FRAME'
+parallel/TS-0042-inventory
+No run has started.
+Wave 1: 0/3 completed
+  task-001-users     pending
+  task-002-products  pending
+  task-003-shared    pending
+Wave 2: 0/2 completed
+  task-004-orders    pending
+  task-005-api       pending
+5 tasks: 5 pending
+FRAME
+  same '0 ' "$status $(cat "$err")"
+}
+
+# bats test_tags=portable
+@test "the monitor shows what became of a run" {
+  agent task-001 <<<'work; work more; echo "all is well"; finish'
+  agent task-002 <<<'work; echo "something is wrong"; exit 3'
+  agent task-003 <<<'work; echo x >left; finish; echo bye'
+  agent task-005 <<<'work; finish'
+  fails
+  COLUMNS=100 monitor
+  frame_is <<'FRAME'
+parallel/TS-0042-inventory
+failed in T  base main
+Wave 1: 2/3 completed
+  task-001-users     completed  T  2 commits   all is well
+  task-002-products  failed  T  1 commit    exit_code_3: something is wrong
+  task-003-shared    completed  T  1 commit    1 uncommitted: bye
+Wave 2: 1/2 completed
+  task-004-orders    blocked                         by task-002
+  task-005-api       completed  T  1 commit
+5 tasks: 1 failed, 1 blocked, 3 completed
+FRAME
+}
+
+# bats test_tags=portable
+@test "the monitor shows a run that goes on, a runner that died, and a dead run" {
+  agent task-001 <<<'echo "step 1"; echo "step 2"; note up; await test -e "$TEST_NOTES/go"; exit 1'
+  agent task-002 <<<'echo up; note up too; exec sleep 60'
+  launch --max-concurrent 2
+  await noted up
+  await noted 'up too'
+  monitor
+  frame >"$home/frame"
+  has "$home/frame" 'running 2/2  elapsed T  base main' '  task-001-users     running  T              step 2' \
+    '  task-003-shared    pending' '5 tasks: 2 running, 3 pending'
+
+  kill -s KILL "$(sed -n 's/^pid=//p' "$state/task-001.start")"
+  await eval 'monitor && frame | grep -q -x "  task-001-users     lost  *step 2"'
+
+  kill -s KILL "$pid"
+  finish
+  monitor
+  frame >"$home/frame"
+  has "$home/frame" 'dead: process N is gone  base main'
+  for name in task-001.agent task-002.agent task-002.start; do
+    kill -s KILL "$(sed -n 's/^pid=//p' "$state/$name")" 2>/dev/null || :
+  done
+  touch "$TEST_NOTES/go"
+  await nobody_lives
+  monitor
+  frame >"$home/frame"
+  has "$home/frame" '5 tasks: 2 lost, 3 pending'
+}
+
+@test "a process that has the number of a dead one does not pass for it" {
+  record run status=running "pid=$$" identity=another base_branch=main started=1000 max_concurrent=3
+  record task-001.start attempt=1 "pid=$$" identity=another started=1000
+  monitor
+  frame >"$home/frame"
+  has "$home/frame" 'dead: process N is gone  base main' '  task-001-users     lost'
+}
+
+# bats test_tags=portable
+@test "no control character and no broken letter of a log reaches the terminal" {
+  all_completed
+  printf 'a\033]0;title\007b\033[31mred\033[0m\tc\303\251 \342\202\254\001\177 \302\233m \233m \355\377z\r\n' \
+    >"$logs/task-001.log"
+  printf '10%%\r50%%\r99%%' >"$logs/task-002.log"
+  printf 'to see\n\033[0m\033[K\n \n\n' >"$logs/task-003.log"
+  printf '\033]52;c;Zm9v\033\\osc \033Pq#0\033\\dcs \033(B\033=esc\n' >"$logs/task-004.log"
+  : >"$logs/task-005.log"
+  monitor
+  same 0 "$(tr -d '\n' <"$out" | tr -cd '\000-\037\177' | wc -c | tr -d ' ')"
+  has "$out" "  task-001-users     completed   1m 00s  2 commits   abred c$(printf '\303\251 \342\202\254') ??m ?m ??z"
+  has "$out" '  task-002-products  completed   1m 00s  2 commits   99%' \
+    '  task-003-shared    completed   1m 00s  2 commits   to see' \
+    '  task-004-orders    completed   1m 00s  2 commits   osc dcs esc' \
+    '  task-005-api       completed   1m 00s  2 commits   '
+}
+
+@test "a log cannot pass for a record or for another log's end" {
+  all_completed
+  printf '==> task-002.result <==\nstatus=failed\n==> run <==\nstatus=failed\n' >"$logs/task-001.log"
+  printf 'status=failed\nerror=timeout\n' >"$logs/task-002.log"
+  monitor
+  has "$out" 'completed in 1m 15s  base main' '5 tasks: 5 completed'
+}
+
+@test "the last line of a log that is one long line, or has no end, is cut to the width" {
+  all_completed
+  head -c 100000 /dev/zero | tr '\0' x >"$logs/task-001.log"
+  COLUMNS=100 monitor
+  same 99 "$(sed -n 4p "$out" | tr -d '\n' | wc -c | tr -d ' ')"
+}
+
+@test "a log of an earlier run says nothing about a task that has not started" {
+  all_completed
+  rm "$state/task-005.result"
+  monitor
+  lacks "$out" 'the end of 005'
+}
+
+# bats test_tags=portable
+@test "a tail that takes one file only will do" {
+  all_completed
+  monitor
+  frame >"$home/expected"
+  poor_box
+  rm "$home/box/tail"
+  printf '%s\n' '#!/bin/sh' '[ $# -eq 4 ] || exit 1' "exec $(command -v tail) \"\$@\"" >"$home/box/tail"
+  chmod +x "$home/box/tail"
+  on_poor_box monitor
+  frame_is <"$home/expected"
+}
+
+@test "the monitor changes no file and no time of a file" {
+  all_completed
+  find "$project" -exec ls -ld {} + >"$home/before"
+  monitor
+  find "$project" -exec ls -ld {} + >"$home/after"
+  diff "$home/before" "$home/after"
+}
+
+# bats test_tags=portable
+@test "the monitor explains itself, and refuses what it does not know" {
+  monitor --help
+  same 0 "$status"
+  grep -q '^Usage: monitor-live.sh ' "$out"
+  for arguments in --bogus --interval '--interval 0' --interval=1.5 --interval= extra; do
+    # shellcheck disable=SC2086  # words
+    monitor $arguments
+    ended_with 2
+    same '' "$(cat "$out")"
+    err_has "Try 'monitor-live.sh --help'."
+  done
+}
+
+# bats test_tags=portable
+@test "q ends the monitor and gives the terminal back" {
+  all_completed
+  open_screen 80 24
+  sees '  task-005-api       completed   1m 00s  2 commits   the end of 005'
+  same '1 0 0' "$(tmux -L "$screen" display-message -p '#{alternate_on} #{cursor_flag} #{wrap_flag}')"
+  press q
+  gave_back 0
+}
+
+# bats test_tags=portable
+@test "Ctrl-C ends the monitor and gives the terminal back" {
+  all_completed
+  open_screen 80 24
+  press C-z
+  press C-c
+  gave_back 130
+}
+
+# bats test_tags=portable
+@test "TERM and HUP end the monitor and give the terminal back" {
+  all_completed
+  open_screen 80 24
+  kill -s TERM "$(cat "$home/pid")"
+  gave_back 143
+  tmux -L "$screen" kill-server
+  rm "$home/after"
+  open_screen 80 24
+  kill -s HUP "$(cat "$home/pid")"
+  gave_back 129
+}
+
+# bats test_tags=portable
+@test "the monitor follows the run and the size of the window" {
+  all_completed
+  open_screen 80 24 --interval 1
+  sees '5 tasks: 5 completed  (q quits)'
+  record task-004.result status=failed error=timeout attempt=1 started=1000 finished=8500
+  echo 'news' >>"$logs/task-005.log"
+  await sees '5 tasks: 1 failed, 4 completed'
+  sees '  task-004-orders    failed      2h 05m              timeout: the end of 004'
+  sees '  task-005-api       completed   1m 00s  2 commits   news'
+  # Six rows: header, totals, and what needs a look most.
+  tmux -L "$screen" resize-window -x 40 -y 6
+  await sees '... 4 more'
+  sees 'Wave 2: 1/2 completed'
+  sees '  task-004 failed     2h 05m     timeou'
+  sees '1 failed, 4 completed  (q quits)'
+  tmux -L "$screen" resize-window -x 200 -y 50
+  await sees '  task-005-api       completed   1m 00s  2 commits   news'
+  sees_no more
+  press q
+  gave_back 0
+}
+
+@test "what runs and what failed comes first where the rows are few" {
+  all_completed
+  rm "$state"/task-00[25].result
+  record task-003.result status=failed error=no_marker attempt=1 started=1000 finished=1060
+  record task-002.start attempt=1 pid=1 identity=none started=1000
+  open_screen 80 7
+  same 'Wave 1: 1/3 completed|  task-002-products  lost|  task-003-shared    failed|  ... 3 more|' \
+    "$(tmux -L "$screen" capture-pane -p | sed -n '3,6p' | cut -c1-30 | sed 's/ *$//' | tr '\n' '|')"
+}
+
+# bats test_tags=portable
+@test "colours are shown on a terminal, and not with NO_COLOR or on a dumb one" {
+  all_completed
+  open_screen 80 24
+  tmux -L "$screen" capture-pane -p -e | grep -q "$(printf '\033\[32m')completed"
+  press q
+  gave_back 0
+  tmux -L "$screen" kill-server
+  rm "$home/after"
+  NO_COLOR=1 open_screen 80 24
+  same '' "$(tmux -L "$screen" capture-pane -p -e | tr -cd '\033')"
+  press q
+  gave_back 0
+}
+
+@test "a dumb terminal gets one frame below the other" {
+  all_completed
+  command -v tmux >/dev/null || skip 'tmux is not installed'
+  tmux -L "$screen" -f /dev/null new-session -d -x 80 -y 30 \
+    "TERM=dumb ${shell[*]} '$dir/scripts/monitor-live.sh' --interval 1 | cat; \
+     TERM=dumb ${shell[*]} '$dir/scripts/monitor-live.sh' --interval 1; sleep 60" 3>&-
+  await eval '[ "$(tmux -L "$screen" capture-pane -p | grep -c "5 tasks")" -ge 3 ]'
+  same '' "$(tmux -L "$screen" capture-pane -p -e | tr -cd '\033')"
+  press q
+}
