@@ -139,7 +139,7 @@ def _log(world: World) -> Iterator[str]:
 def _litter(world: World) -> Iterator[str]:
     for path in (world.root / ".git").rglob("*.lock"):
         yield f"a stale lock: {path.relative_to(world.root)}"
-    for path in world.state.glob("*lock*"):
+    for path in world.state.glob("lock*"):
         yield f"a stale lock: logs/state/{path.name}"
     known = {"logs", "manifest.json", "prompts", "scripts", "tasks"}
     for path in world.directory.iterdir():
