@@ -204,6 +204,7 @@ def suffer(fault: Fault, folder: Path, shell: tuple[str, ...] = ("sh",)) -> Outc
     outcome.violations += [*watch.violations, *invariants.check(world, base)]
     if missing := invariants.not_completed(world):
         outcome.violations.append(f"not completed in the end: {missing}")
+    outcome.looks = watch.looks
     if outcome.violations:
         outcome.folder = folder
     else:

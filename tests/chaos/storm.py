@@ -87,6 +87,7 @@ class Voyage:
         """Start the script, and return the name of this run."""
         self.runs += 1
         name = f"run-{self.runs}"
+        self.outcome.resumes = self.runs - 1
         self.tell(f"{name}: {' '.join(options)}")
         argv = [*self.world.scenario.shell, str(self.world.script), *options]
         output = self.world.folder / f"{name}.txt"
@@ -160,7 +161,6 @@ class Voyage:
         """Resume without a strike; once more while something that began before has suffered."""
         for _ in range(4):
             seen = len(self.world.entries())
-            self.outcome.resumes += 1
             status = self.await_end(self.start("--retry-failed"))
             if status == -1:
                 return
@@ -172,7 +172,6 @@ class Voyage:
             began = {task for word, task, _, _ in self.world.entries()[seen:] if word == "begin"}
             if not any(task not in began for task in wrong):
                 break
-        self.outcome.resumes += len(self.world.scenario.runs) - 1
         if status != (1 if invariants.not_completed(self.world) else 0):
             self.outcome.violations.append(f"the last run ended with {status}")
 
