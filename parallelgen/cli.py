@@ -168,6 +168,8 @@ def validate(ctx: click.Context, directory: str, form: str) -> None:
     else:
         for problem in found:
             complain(str(problem))
+        if not any(problem.severity == "error" for problem in found):
+            say(f"{directory}: valid")
     ctx.exit(_BAD_INPUT if any(problem.severity == "error" for problem in found) else 0)
 
 

@@ -2,6 +2,7 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def execute(typed: str, options: Options, environment: Mapping[str, str], screen
         if is_preview or (errors and not finding.error):
             screen.complain(finding.warning)
     if options.as_json:
-        screen.say(json.dumps(_plan_event(planned, project, facts.base)))
+        screen.say(json.dumps(_plan_event(planned, tasks, project, facts.base)))
     else:
         ids = {task.id for task in tasks}
         screen.say(report.plan_text(planned, project.relative, facts.base, facts.tree_size, ids))
@@ -122,7 +123,7 @@ def _view(project: Project, options: Options, screen: Screen) -> View:
     return PlainView(screen)
 
 
-def _plan_event(planned: Plan, project: Project, base: str) -> dict[str, Any]:
+def _plan_event(planned: Plan, tasks: list[Task], project: Project, base: str) -> dict[str, Any]:
     """Make the first event of `--json`: what is going to be run."""
     return {
         "event": "plan",
@@ -131,7 +132,10 @@ def _plan_event(planned: Plan, project: Project, base: str) -> dict[str, Any]:
         "base_branch": base,
         "max_concurrent": planned.settings.max_concurrent,
         "skip": list(planned.settings.skip),
-        "waves": [{"wave": wave.number, "tasks": [task.id for task in wave.tasks]} for wave in planned.waves],
+        "waves": [
+            {"wave": number, "tasks": [task.id for task in of_wave]}
+            for number, of_wave in groupby(tasks, key=lambda task: task.wave)
+        ],
     }
 
 

@@ -65,6 +65,9 @@ def differences(plan: Plan, project: Project) -> list[str]:
     found = []
     for name, text in scripts(plan, project).items():
         path = project.directory / name
+        if not os.path.lexists(path):
+            found.append(f"{project.relative}/{name}: not there; generate it with --generate-only\n")
+            continue
         old = read_text(path) if path.is_file() else ""
         found.append(diff(f"{project.relative}/{name}", old, text))
         if old and not os.access(path, os.X_OK):

@@ -87,10 +87,14 @@ def check_wave(plan: Plan, wave: int | None) -> None:
 def _positive(text: str) -> int:
     if not re.fullmatch("[1-9][0-9]*", text):
         raise ValueError(f"'{text}' is not a positive whole number")
+    if len(text) > 9:
+        raise ValueError(f"'{text}' has more than 9 digits")
     return int(text)
 
 
 def _natural(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"'{text}' is not a whole number")
     return 0 if text == "0" else _positive(text)
 
 
@@ -120,8 +124,10 @@ def _duration(text: str) -> int:
 
 def _line(text: str) -> str:
     """Accept what fits in the header of a script, from which `check` reads it back."""
-    if not text.strip() or not text.isprintable():
-        raise ValueError("expected one line of text without control characters")
+    if not text.strip():
+        raise ValueError("it is empty")
+    if not text.isprintable():
+        raise ValueError("expected one line without control characters; a longer command goes into a script")
     return text
 
 

@@ -96,6 +96,8 @@ def _wave_status(tasks: list[TaskState]) -> str:
         return "pending"
     if statuses <= {"completed", "skipped"}:
         return "completed"
+    if "interrupted" in statuses and "running" not in statuses:
+        return "interrupted"
     return "running" if statuses & {"running", "pending"} else "failed"
 
 

@@ -121,7 +121,7 @@ def test_the_example_of_the_readme_gives_the_plan_that_it_shows(dialect: str, tm
     if dialect == "waves":
         (project / directory / "manifest.json").write_text(blocks["json"], encoding="utf-8")
     found = parallelgen("validate", directory, cwd=project, environment=environment)
-    assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
+    assert (found.returncode, found.stdout, found.stderr) == (0, f"{directory}: valid\n", "")
     preview = parallelgen("run", directory, "--dry-run", cwd=project, environment=environment)
     assert preview.returncode == 0
     shown = "".join(line.removeprefix("    ") for line in readme.splitlines(keepends=True))

@@ -97,16 +97,23 @@ owns_worktree() {
   esac
 }
 
+# is_on_branch: after read_worktree, true when the branch of the task is checked out in its worktree
+is_on_branch() {
+  head=
+  { read -r head <"$git_dir/HEAD"; } 2>/dev/null
+  [ "$head" = "ref: refs/heads/$branch" ]
+}
+
 # fill_worktree: write the files of a worktree that has none yet
 fill_worktree() {
   if ! read_worktree || ! owns_worktree; then
     say "$worktree is not a worktree of this repository"
     return 1
   fi
-  read -r head <"$git_dir/HEAD" && [ "$head" = "ref: refs/heads/$branch" ] || {
+  if ! is_on_branch; then
     say "$worktree is not on $branch, but on '${head#ref: refs/heads/}'"
     return 1
-  }
+  fi
   # git writes the index last: without one the files were never whole, and no agent has been here.
   [ -e "$git_dir/index" ] && return 0
   [ ! -e "$git_dir/index.lock" ] || rm -f -- "$git_dir/index.lock"
@@ -152,13 +159,22 @@ merge_dependencies() {
     if [ "$kept" -eq 1 ] && git -C "$worktree" merge-base --is-ancestor "refs/heads/$dep_branch" HEAD 2>/dev/null; then
       continue
     fi
+    if [ -e "$git_dir/MERGE_HEAD" ]; then
+      error=merge_failed
+      warn "$id: an unfinished merge in $WORKSPACE_ROOT/$id: commit or abort it"
+      return 1
+    fi
     run_git -C "$worktree" -c core.hooksPath=/dev/null merge --quiet --no-edit --ff --no-verify-signatures \
       -m "Merge $dep_branch into $branch" "refs/heads/$dep_branch" >>"$log" 2>&1 && continue
     conflict=$(git -C "$worktree" -c core.quotePath=false diff --name-only --diff-filter=U |
       awk '{ printf "%s%s", separator, $0; separator = ", " }')
-    error=merge_failed
-    [ -z "$conflict" ] || error=merge_conflict
-    warn "$id: cannot merge $dep_branch: ${conflict:+conflict in $conflict; }see logs/$id.log"
+    error=merge_failed why="see logs/$id.log"
+    if [ -n "$conflict" ]; then
+      error=merge_conflict why="conflict in $conflict"
+    elif ! has_branch "$dep_branch"; then
+      why="there is no such branch"
+    fi
+    warn "$id: cannot merge $dep_branch: $why"
     run_git -C "$worktree" merge --abort >>"$log" 2>&1
     return 1
   done

@@ -37,6 +37,8 @@ prepare() {
     [ "$mode" = task ] || take_lock
     running='' running_count=0
   fi
+  # Who reads our output may go away; what is begun does not end for that.
+  trap '' PIPE
   [ -z "$only_wave" ] || check_dependencies
   [ "$retry" -eq 0 ] || show_retries
   open_workspaces
@@ -65,6 +67,10 @@ run_one() {
   number_of "$only_task"
   use_task "$number"
   eval "outcome=\$outcome_$number blocker=\$blocked_by_$number"
+  if [ "$outcome" = completed ]; then
+    say "$id is completed."
+    exit 0
+  fi
   [ "$outcome" = selected ] || fail "ERROR: $id is $outcome"
   [ -z "$blocker" ] || fail "ERROR: $id depends on $blocker, which has no branch"
   stopping='' run_outcome=completed

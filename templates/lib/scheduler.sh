@@ -270,7 +270,8 @@ report_task() {
 
 # report_wave <wave>: print the verdict on the wave
 report_wave() {
-  eval "completed=\$done_in_$1 size=\$size_of_$1 left=\$left_in_$1"
+  eval "completed=\$done_in_$1 size=\$size_of_$1 announced=\$announced_$1 announced_$1=reported"
+  [ "$announced" != reported ] || return 0
   verdict=completed
   [ "$completed" -eq "$size" ] || verdict=failed
   case $stopping,$verdict in
@@ -292,6 +293,10 @@ on_signal() {
 # pass_signals: while stopping, tell the runners to stop their agents; after a second signal kill the agents at once
 pass_signals() {
   [ "$signals" -gt 0 ] || return 0
+  if [ -z "$said_stopping" ] && [ -n "$running" ]; then
+    said_stopping=1
+    warn "Stopping $running_count agents, for up to $GRACE seconds; another signal kills them."
+  fi
   for number in $running; do
     use_task "$number"
     eval "runner=\$runner_$number identity=\$identity_$number"
@@ -309,20 +314,19 @@ pass_signals() {
 run_plan() {
   ready_count=0 top_rank=0 hopeless='' delayed='' unreleased="${waves# } "
   [ "$SCHEDULE" = waves ] || rank_tasks
-  stopping='' signals=0 awake='' sleeper=''
+  stopping='' said_stopping='' signals=0 awake='' sleeper=''
   run_outcome=running run_started=$now run_started_at=$now_at run_finished='' run_finished_at=''
   trap 'wake' USR1
   trap 'on_signal INT' INT
   trap 'on_signal TERM' TERM
   trap 'on_signal HUP' HUP
-  # Who reads our output may go away; the run does not end for that.
-  trap '' PIPE
   adopted=$running look_due=$((now + tick))
   for number in $adopted; do
     use_task "$number"
     announce_wave
     progress "wave=$wave task=$id status=adopted"
   done
+  refuse_nothing
   record_run running || fail_to_write
   write_manifest
   while advance; do
@@ -342,6 +346,21 @@ run_plan() {
   finish_run
 }
 
+# refuse_nothing: when there is nothing to do, and the latest run said so in full, end as it did and change nothing
+refuse_nothing() {
+  for wave in $waves; do
+    eval "left=\$left_in_$wave"
+    [ "$left" -eq 0 ] || return 0
+    list_tasks "$wave" skipped
+    [ "$count" -eq 0 ] || return 0
+  done
+  if read_record run && [ "$record_status" = completed ]; then
+    drop_lock
+    say "Nothing is left to run." "[PROGRESS] execution status=completed"
+    exit 0
+  fi
+}
+
 # record_run <outcome>: write the record of this run
 record_run() {
   write_record run "status=$1" "pid=$$" "identity=$own_identity" "base_branch=$base_branch" \
@@ -353,7 +372,9 @@ record_run() {
 finish_run() {
   read_clock
   run_finished=$now run_finished_at=$now_at
-  [ "$run_outcome" = failed ] || run_outcome=completed
+  # Whatever the reason: with a task that was to run and did not, nothing is completed.
+  [ "$run_outcome" = failed ] || [ "$ready_count" -gt 0 ] || run_outcome=completed
+  [ "$run_outcome" = completed ] || run_outcome=failed
   if [ -n "$stopping" ]; then
     [ "$stopping" = halt ] || run_outcome=interrupted
     for wave in $waves; do

@@ -5,6 +5,7 @@ show_plan() {
   say "=== Parallel Execution Plan ===" "" "Parallel Dir: $parallel_dir" "Tech Spec: $tech_spec" \
     "Base Branch: $base_branch" "Max Concurrent: $MAX_CONCURRENT"
   total=0
+  width=$(plan | awk '{ if (length($2) > width) width = length($2) } END { print width + 2 }')
   for wave in $waves; do
     list_tasks "$wave" selected
     case $count in
@@ -14,18 +15,24 @@ show_plan() {
     esac
     for number in $listed; do
       use_task "$number"
-      printf '  - %-19s -> %s (%s)\n' "$name" "$WORKSPACE_ROOT/$id" "$branch"
+      printf "  - %-${width}s -> %s (%s)\\n" "$name" "$WORKSPACE_ROOT/$id" "$branch"
     done
     total=$((total + count))
   done
   say "" "Total Tasks: $total"
   awk -v count="$total" -v kib="$tree_kib" '
-    function size(k) {
-      if (k < 1024) return sprintf("~%.0fKB", k < 1 ? 1 : k)
-      if (k < 1024 * 1024) return sprintf("~%.0fMB", k / 1024)
-      return sprintf("~%.1fGB", k / 1024 / 1024)
+    function text(kib) {
+      if (kib < 1024) return sprintf("%dKB", kib)
+      kib /= kib < 1024 * 1024 ? 1024 : 1024 * 1024
+      return sprintf(kib >= 10 || kib == int(kib) ? "%.0f%s" : "%.1f%s", kib, size < 1024 * 1024 ? "MB" : "GB")
     }
-    BEGIN { printf "Estimated Worktree Space: %s (%d worktrees x %s)\n", size(count * kib), count, size(kib) }'
+    BEGIN {
+      unit = kib < 1024 ? 1 : kib < 1024 * 1024 ? 1024 : 1024 * 1024
+      each = int((kib + unit - 1) / unit) * unit
+      if (each == 0) each = 1
+      printf "Estimated Worktree Space: ~%s (%d %s x ~%s)\n", text(size = each * count), count, \
+        count == 1 ? "worktree" : "worktrees", text(size = each)
+    }'
   say "" "Dry run complete. No files modified."
 }
 
