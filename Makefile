@@ -5,8 +5,6 @@ BIN = .venv/bin
 NEEDS = import sys; sys.exit(None if sys.version_info >= (3, 10) else "Python 3.10 or newer is needed")
 # Each file of the library is a part of one script: its neighbours set and use its variables.
 WHOLE_SCRIPT_RULES = SC2034,SC2153,SC2154
-# The cases hold input that is broken on purpose.
-RUFF_PATHS = --extend-exclude tests/cases .
 SHFMT = $(BIN)/shfmt -ln posix -i 2 -ci
 
 .PHONY: demo test lint fmt chaos bench setup clean
@@ -19,8 +17,8 @@ test: setup
 	bats/matrix --quick
 
 lint: .venv/.dev-stamp
-	$(BIN)/ruff check $(RUFF_PATHS)
-	$(BIN)/ruff format --check $(RUFF_PATHS)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/shellcheck -s sh -e $(WHOLE_SCRIPT_RULES) templates/lib/*.sh
 	$(SHFMT) -d templates/lib/*.sh
@@ -30,8 +28,8 @@ lint: .venv/.dev-stamp
 	$(SHFMT) -d build/scripts/*/*.sh
 
 fmt: .venv/.dev-stamp
-	$(BIN)/ruff check --fix $(RUFF_PATHS)
-	$(BIN)/ruff format $(RUFF_PATHS)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 	$(SHFMT) -w templates/lib/*.sh
 
 # Kill N runs at random instants, resume them, and count what was lost.
