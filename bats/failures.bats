@@ -164,9 +164,17 @@ stubborn='
   [ -e "$spaces/task-001/new" ]
 }
 
-@test "a commit on another branch does not count as the task's" {
+@test "a task whose commits end on another branch has failed, and they are kept" {
   project one
   agent task-001 <<<'work; git checkout -q -b elsewhere; work b; work c; finish'
+  fails
+  task_ended task-001 'failed error=wrong_branch commits=1'
+  same 3 "$(git -C "$project" rev-list --count main..elsewhere)"
+}
+
+@test "an agent that leaves its branch and brings the work back to it has completed" {
+  project one
+  agent task-001 <<<'git checkout -q -b elsewhere; work; git branch -f "$PARALLEL_BRANCH"; finish'
   completes
   task_ended task-001 'completed commits=1'
 }
@@ -242,7 +250,8 @@ END
   run_script
   grep -q 'task=task-002 status=' "$out"
   task_ended task-003 'completed commits=1'
-  out_has '[PROGRESS] wave=1 status=completed tasks=4/4'
+  task_ended task-002 'failed error=wrong_branch'
+  out_has '[PROGRESS] wave=1 status=failed tasks=3/4'
 }
 
 @test "an agent that removes the records of its task cannot make the run hang" {

@@ -74,7 +74,11 @@ add_worktree() {
       [ "$again" -eq 1 ] || return 1
       has_made=1
     fi
-    [ "$has_made" -eq 0 ] || ! run_git -C "$root" worktree add --quiet --no-checkout "$worktree" "$branch" || return 0
+    if [ "$has_made" -eq 1 ] && run_git -C "$root" worktree add --quiet --no-checkout "$worktree" "$branch"; then
+      # What went wrong before is of no interest to who reads the agent's log.
+      [ "$tries" -eq 0 ] || printf '' >"$log"
+      return 0
+    fi
     tries=$((tries + 1))
     [ "$tries" -lt 8 ] && [ -z "$cause" ] || return 1
     sleep 0.1 2>/dev/null || sleep 1

@@ -74,7 +74,7 @@ parse_options() {
 
 # expect_whole <name> <value>: end with a usage error unless the value is a positive whole number
 expect_whole() {
-  is_whole "$2" || usage_error "$1: expected a positive whole number of at most 9 digits, not '$2'"
+  is_whole "$2" || usage_error "$1: expected a positive whole number, not '$2' (at most 9 digits)"
 }
 
 # set_option <option> <value>: take over one option that has a value

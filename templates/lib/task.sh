@@ -192,7 +192,7 @@ decide_verdict() {
     error=exit_code_$exit_code
   elif [ ! -e "$worktree/$marker" ]; then
     error=no_marker
-  elif ! is_on_branch && ! git -C "$worktree" merge-base --is-ancestor HEAD "refs/heads/$branch"; then
+  elif ! is_on_branch && ! git -C "$worktree" merge-base --is-ancestor HEAD "refs/heads/$branch" 2>/dev/null; then
     # It has worked on a branch of its own making: who depends on this task would not see it.
     error=wrong_branch
     warn "$id: the commits in $WORKSPACE_ROOT/$id are not on $branch"
