@@ -382,8 +382,9 @@ finish_run() {
       [ -z "$announced" ] || [ "$left" -eq 0 ] || report_wave "$wave"
     done
   fi
-  record_run "$run_outcome"
+  # The record last: who finds it completed may rely on the manifest.
   write_manifest
+  record_run "$run_outcome"
   drop_lock
   progress "execution status=$run_outcome"
   exit_with_outcome
