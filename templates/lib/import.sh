@@ -45,7 +45,8 @@ list_outcomes() {
 
 # import_manifest: make records of what the manifest says
 import_manifest() {
-  list_outcomes | while read -r known_id known_outcome known_error; do
+  outcomes=$(list_outcomes) || fail "ERROR: cannot read '$manifest'"
+  printf '%s\n' "$outcomes" | while read -r known_id known_outcome known_error; do
     [ "$known_error" != - ] || known_error=
     number_of "$known_id" || continue
     case $known_outcome in

@@ -7,6 +7,8 @@ print_run() {
   for number in $tasks; do
     eval "printf 'task %s %s\n' \"\$wave_$number\" \"\$id_$number\""
   done
+  # Who reads this can tell that it is whole.
+  say end
 }
 
 # write_manifest: replace the `execution` member of manifest.json by what the records say, and not one other byte
@@ -79,6 +81,7 @@ write_manifest() {
         facts = split("attempt commits exit_code error by started_at finished_at", name)
         times = split("base_branch base_commit started_at finished_at", time)
       }
+      FNR == NR && $0 == "end" { is_whole = 1; next }
       FNR == NR && $1 != "task" { key = $1; sub(/^[^ ]* /, ""); run[key] = $0; next }
       FNR == NR {
         if (!($2 in size)) wave[++waves] = $2
@@ -126,7 +129,11 @@ write_manifest() {
         last = length($0)
         for (i = 1; i <= last; i++) scan(substr($0, i, 1))
       }
-      END { if (ENVIRON["open_end"] == "") scan("\n"); printf "%s", space }
+      END {
+        if (!is_whole) exit 1
+        if (ENVIRON["open_end"] == "") scan("\n")
+        printf "%s", space
+      }
     ' - "$manifest" >"$manifest.new"; then
     mv -f -- "$manifest.new" "$manifest"
   else

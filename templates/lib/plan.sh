@@ -3,10 +3,13 @@
 # load_plan: read the plan; task N has id_N, name_N, wave_N, deps_of_N (the numbers of its dependencies), limit_N
 # (seconds, or - for TASK_TIMEOUT) and prompt_N; tasks and waves list all numbers, tasks_in_W those of wave W
 load_plan() {
-  tasks='' waves=''
+  tasks='' waves='' plan_end=''
   number=0
   while read -r deps_of id name wave _ limit prompt; do
-    [ -n "$id" ] || continue
+    if [ -z "$id" ]; then
+      plan_end=$deps_of
+      continue
+    fi
     number=$((number + 1))
     [ "$deps_of" != - ] || deps_of=
     while [ "$deps_of" != "${deps_of#*,}" ]; do
@@ -21,7 +24,9 @@ load_plan() {
     eval "tasks_in_$wave=\"\$tasks_in_$wave $number\""
     tasks="$tasks $number"
   done <<EOF
-$(plan | awk '{
+$({ plan && say end; } | awk '
+  $0 == "end" { print; next }
+  {
     number[$1] = NR
     list = "-"
     if ($4 != "-") {
@@ -33,7 +38,7 @@ $(plan | awk '{
   }')
 EOF
   task_count=$number
-  [ "$task_count" -gt 0 ] || fail "ERROR: cannot read the plan"
+  [ "$plan_end" = end ] && [ "$task_count" -gt 0 ] || fail "ERROR: cannot read the plan"
 }
 
 # use_task <number>: set id, name, wave, limit, prompt, deps_of, tried, branch, worktree and log to those of the task

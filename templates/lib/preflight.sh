@@ -81,7 +81,8 @@ check_space() {
 # should be (--retry-failed) or they will be moved aside (--force); count the worktrees to be made in new_worktrees
 check_way() {
   in_way='' new_worktrees=0
-  branches=$newline$(git -C "$root" for-each-ref --format='%(refname)' "refs/heads/$branch_prefix")$newline
+  branches=$(git -C "$root" for-each-ref --format='%(refname)' "refs/heads/$branch_prefix") ||
+    fail "ERROR: git cannot list the branches of '$root'"
   for number in $tasks; do
     eval "outcome=\$outcome_$number"
     [ "$outcome" = selected ] || continue
@@ -99,7 +100,7 @@ check_way() {
     else
       new_worktrees=$((new_worktrees + 1))
     fi
-    case $branches in
+    case $newline$branches$newline in
       *"${newline}refs/heads/$branch$newline"*)
         found=1
         [ "$retry$force" != 00 ] ||

@@ -15,11 +15,15 @@ select_tasks() {
     eval "outcome_$number=selected"
   done
   set -f
-  for skipped in $(printf '%s\n' "$SKIP_TASKS" | tr ',' ' '); do
+  IFS=', '
+  # shellcheck disable=SC2086  # words between commas
+  set -- $SKIP_TASKS
+  unset IFS
+  set +f
+  for skipped in "$@"; do
     number_of "$skipped" || usage_error "skip: unknown task '$skipped'"
     eval "outcome=\$outcome_$number outcome_$number=\${outcome:+skipped}"
   done
-  set +f
 }
 
 # resume_tasks: with --retry-failed, leave completed tasks alone, adopt those whose runner outlived its scheduler, and
