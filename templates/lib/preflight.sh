@@ -69,7 +69,7 @@ check_agent() {
 
 # check_space: set tree_kib to the size of one worktree, and warn when the new ones will hardly fit
 check_space() {
-  tree_kib=$(git -C "$root" ls-tree -r -l "$base_commit" | awk '{ sum += $4 } END { printf "%.0f", sum / 1024 + 0.5 }')
+  tree_kib=$(git -C "$root" ls-tree -r -l "$base_commit" | awk '{ sum += $4 } END { printf "%.0f", int((sum + 1023) / 1024) }')
   place=$workspaces
   [ -d "$place" ] || place=$root
   df -P -k -- "$place" 2>/dev/null | awk -v count="$new_worktrees" -v kib="$tree_kib" \
