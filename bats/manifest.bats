@@ -94,6 +94,10 @@ JSON
   keeps_bytes < <(printf '{\r\n  "a": 1,\r\n  "execution": {\r\n    "status": "x"\r\n  },\r\n  "b": 2\r\n}\r\n')
 }
 
+@test "a manifest with CRLF, with a word for a value" {
+  keeps_bytes < <(printf '{\r\n  "a": true,\r\n  "execution": null\r\n}\r\n')
+}
+
 @test "a manifest with CRLF and without the member keeps it" {
   keeps_bytes < <(printf '{\r\n  "a": 1\r\n}\r\n')
 }

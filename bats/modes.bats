@@ -316,6 +316,10 @@ JSON
 
 @test "--force twice within a second keeps both" {
   project one
+  mkdir "$home/bin"
+  printf '#!/bin/sh\ncase $* in *%%s*) exec "%s" "$@" ;; esac\necho 20261122T064453Z\n' "$(type -P date)" >"$home/bin/date"
+  chmod +x "$home/bin/date"
+  PATH=$home/bin:$PATH
   completes
   completes --force
   completes --force

@@ -214,6 +214,7 @@ END
   BASE_BRANCH=nowhere refuses
   err_has "ERROR: base branch not found: 'nowhere'"
   BASE_BRANCH=--help refuses
+  err_has "run-parallel.sh: base branch: '--help' begins with a dash"
   absent "$logs"
 }
 

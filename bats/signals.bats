@@ -75,7 +75,8 @@ END
   task_ended task-001 'interrupted commits=0'
 }
 
-@test "a signal to the whole group, as from Ctrl-C, stops the run in order" {
+# signal_group <signal> <status>: a signal to the whole group of the script, as a terminal sends it
+signal_group() {
   project four
   agent task-001 task-002 task-003 <<<'work; note "$PARALLEL_TASK up"; sleep 300'
   # A group of its own, as a terminal's foreground job has.
@@ -84,13 +85,21 @@ END
   await noted 'task-001 up'
   await noted 'task-002 up'
   await noted 'task-003 up'
-  kill -s INT -- "-$pid"
+  kill -s "$1" -- "-$pid"
   finish
-  ended_with 130
+  ended_with "$2"
   all_dead
   task_ended task-001 'interrupted commits=1'
   out_has '[PROGRESS] wave=1 status=interrupted tasks=0/4' '[PROGRESS] execution status=interrupted'
   out_lacks task-004
+}
+
+@test "Ctrl-C in a terminal, which goes to the whole group, stops the run in order" {
+  signal_group INT 130
+}
+
+@test "a terminal that is closed, which tells the whole group, stops the run in order" {
+  signal_group HUP 129
 }
 
 @test "an agent that completes while it is stopped is interrupted all the same, and not run twice in vain" {
@@ -264,7 +273,17 @@ END
 
 @test "an agent that outlived its runner is stopped before its task is tried again" {
   project one
-  agent task-001 <<<'[ "$PARALLEL_ATTEMPT" -gt 1 ] || { echo $$ >"$TEST_NOTES/agent"; note up; sleep 300; }; work; finish'
+  agent task-001 <<<'
+if [ "$PARALLEL_ATTEMPT" -eq 1 ]; then
+  echo $$ >"$TEST_NOTES/agent"
+  note up
+  while :; do note alive; sleep 0.05; done
+fi
+before=$(wc -c <"$TEST_NOTES/notes")
+sleep 0.2
+[ "$before" -eq "$(wc -c <"$TEST_NOTES/notes")" ]
+work
+finish'
   launch
   await noted up
   local survivor
