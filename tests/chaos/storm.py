@@ -26,7 +26,7 @@ class Outcome:
     events: list[str] = field(default_factory=list)
     kills: int = 0
     crashes: int = 0
-    #: Shells that died by a signal that nobody sent (posh does now and then).
+    #: Shells that died by a signal that nobody sent.
     shells_died: int = 0
     resumes: int = 0
     looks: int = 0
