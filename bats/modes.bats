@@ -464,7 +464,7 @@ Wave 2 (2 tasks, parallel):
   - task-005-api        -> ../workspaces/task-005 (feature/task-005-api)
 
 Total Tasks: 5
-Estimated Worktree Space: $(awk -v b="$bytes" 'BEGIN { printf "~%.0fKB (5 worktrees x ~%.0fKB)", 5 * sprintf("%.0f", b / 1024), b / 1024 }')
+Estimated Worktree Space: $(awk -v b="$bytes" 'BEGIN { printf "~%.0fKB (5 worktrees x ~%.0fKB)", 5 * int((b + 1023) / 1024), int((b + 1023) / 1024) }')
 
 Dry run complete. No files modified.
 END
