@@ -117,17 +117,26 @@ def is_alive(record: Mapping[str, str]) -> bool:
 def _identity(pid: int) -> str:
     """Return what tells a process from a later one of the same number; empty when it is gone or a zombie.
 
-    The scripts make the same string: boot id and field 22 of proc(5), or what `ps -o lstart` prints.
+    The scripts make the same string: boot, and field 22 of proc(5) or what `ps -o lstart` prints.
     """
-    if Path("/proc/self/stat").exists():
-        try:
-            # The name in parentheses may hold anything, a parenthesis included.
-            fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(") ")[2].split()
-        except OSError:
-            return ""
-        boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
-        return "" if fields[0] in "ZX" else f"{boot}:{fields[19]}"
-    return _identity_of_ps(pid)
+    if not Path("/proc/self/stat").exists():
+        return _identity_of_ps(pid)
+    fields = _stat_of(pid)
+    return "" if not fields or fields[0] in "ZX" else f"{_boot()}:{fields[19]}"
+
+
+def _boot() -> str:
+    """Return what tells this boot, or this start of a container, from the next: both number anew."""
+    first = _stat_of(1)
+    return f"{_BOOT_ID.read_text().strip()}-{first[19]}" if first and _BOOT_ID.exists() else ""
+
+
+def _stat_of(pid: int) -> list[str]:
+    """Return the fields of proc(5)'s stat from the third on; the name before them may hold anything."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(") ")[2].split()
+    except OSError:
+        return []
 
 
 def _identity_of_ps(pid: int) -> str:

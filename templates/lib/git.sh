@@ -127,10 +127,20 @@ fill_worktree() {
 # repair_worktree: undo what a crash has left half done: locks of a git that is dead, a merge of ours, a worktree that
 # git had not finished registering
 repair_worktree() {
-  read_worktree && ! owns_worktree && return 0
-  if ! read_worktree || ! git -C "$worktree" rev-parse --quiet --verify 'HEAD^{commit}' >/dev/null 2>&1; then
-    # Nothing was checked out yet: there is only the link to git's side of it. Anything more is kept, and fails later.
-    rm -f -- "$worktree/.git" && rmdir -- "$worktree" && kept=0
+  broken=1
+  if read_worktree; then
+    owns_worktree || return 0
+    git -C "$worktree" rev-parse --quiet --verify 'HEAD^{commit}' >/dev/null 2>&1
+    case $? in
+      0) broken=0 ;;
+      1 | 128) ;;
+      # A git that was killed has said nothing.
+      *) return 0 ;;
+    esac
+  fi
+  if [ "$broken" -eq 1 ]; then
+    # Nothing was checked out yet: all there is is the link to git's side of it. Anything more is kept, and fails later.
+    [ "$(ls -A -- "$worktree")" != .git ] || { rm -f -- "$worktree/.git" && rmdir -- "$worktree" && kept=0; }
     return 0
   fi
   rm -f -- "$git_dir"/*.lock "$git_common/refs/heads/$branch.lock"

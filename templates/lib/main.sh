@@ -95,7 +95,7 @@ main() {
     show_usage
     return 0
   fi
-  need printf git awk sed grep ps sort tail head tr wc df dd cp mv ln rm rmdir mkdir date sleep id
+  need printf git awk sed grep ls ps sort tail head tr wc df dd cp mv ln rm rmdir mkdir date sleep id
   locate
   load_plan
   read_boot

@@ -54,15 +54,21 @@ draw_frame() {
     }
 
     # True when this process is the one that wrote the record; the identity is made as run-parallel.sh makes it.
-    function is_alive(record,    pid, file, stat, field) {
+    function is_alive(record,    pid) {
       pid = value[record ":pid"]
       if (!has_proc) return pid in identity && identity[pid] == value[record ":identity"]
+      if (pid !~ /^[0-9]+$/ || !read_stat(pid)) return 0
+      return field[1] !~ /[ZX]/ && boot ":" field[20] == value[record ":identity"]
+    }
+
+    # Split what proc(5) calls stat, from the third field on, into field; false when there is no such process.
+    function read_stat(pid,    file, stat) {
       file = "/proc/" pid "/stat"
-      if (pid !~ /^[0-9]+$/ || (getline stat <file) <= 0) return 0
+      if ((getline stat <file) <= 0) return 0
       close(file)
       sub(/.*\) /, "", stat)
       split(stat, field, " ")
-      return field[1] !~ /[ZX]/ && boot ":" field[20] == value[record ":identity"]
+      return 1
     }
 
     # Keep the last line of the log that was read which has something to see.
@@ -145,9 +151,9 @@ draw_frame() {
     }
 
     BEGIN {
-      has_proc = (getline boot <"/proc/self/stat") > 0
-      boot = ""
-      getline boot <"/proc/sys/kernel/random/boot_id"
+      has_proc = read_stat("self")
+      if ((getline boot <"/proc/sys/kernel/random/boot_id") > 0 && read_stat(1)) boot = boot "-" field[20]
+      else boot = ""
       # Without the control characters of ISO 6429 that UTF-8 has, too.
       utf8 = "[\200-\277]"
       utf8 = "^(\302[\240-\277]|[\303-\337]" utf8 "|\340[\240-\277]" utf8 "|[\341-\357]" utf8 utf8 \
@@ -200,7 +206,7 @@ draw_frame() {
       pid = $1
       sub(/^ *[^ ]+ +[^ ]+ +/, "")
       gsub(/ +/, "_")
-      identity[pid] = $0
+      identity[pid] = "since_" $0
     }
 
     END {

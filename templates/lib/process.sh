@@ -27,11 +27,16 @@ read_identity() {
   fi
 }
 
-# read_boot: set boot to what tells this boot of the machine from the next, where the machine says it
+# read_boot: set boot to what tells this boot of the machine, or this start of a container, from the next, where the
+# box says it: numbers of processes are given anew after either
 read_boot() {
   boot=
-  if [ -r /proc/sys/kernel/random/boot_id ]; then
+  if [ -r /proc/sys/kernel/random/boot_id ] && [ -r /proc/1/stat ]; then
     read -r boot </proc/sys/kernel/random/boot_id
+    read -r stat </proc/1/stat
+    # shellcheck disable=SC2086  # fields
+    set -- ${stat##*\) }
+    boot=$boot-${20}
   fi
 }
 
