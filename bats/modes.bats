@@ -442,8 +442,8 @@ Wave 3: task-005-top        blocked by=task-003" "$(sed 's/^\(Run: [a-z]*\), sta
   sleep 0.01
   touch "$home/before"
   sleep 0.01
-  local before bytes
-  bytes=$(git -C "$project" ls-tree -r -l main | awk '{ sum += $4 } END { print sum }')
+  local before kib
+  kib=$(git -C "$project" ls-tree -r -l main | awk '{ sum += $4 } END { print int((sum + 1023) / 1024) }')
   before=$(cd "$project" && find . -type f -exec cksum {} + | sort)
   completes --dry-run
   out_is <<END
@@ -464,7 +464,7 @@ Wave 2 (2 tasks, parallel):
   - task-005-api        -> ../workspaces/task-005 (feature/task-005-api)
 
 Total Tasks: 5
-Estimated Worktree Space: $(awk -v b="$bytes" 'BEGIN { printf "~%.0fKB (5 worktrees x ~%.0fKB)", 5 * int((b + 1023) / 1024), int((b + 1023) / 1024) }')
+Estimated Worktree Space: ~$((5 * kib))KB (5 worktrees x ~${kib}KB)
 
 Dry run complete. No files modified.
 END
