@@ -219,7 +219,8 @@ def test_a_signal_stops_the_run_in_order(project: Project, number: signal.Signal
         wait_for(project.root.parent / "workspaces" / f"started-{name}")
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
-    assert (process.returncode, err) == (code, "")
+    word = "Stopping: the agents have 2 seconds to end; another signal kills them.\n"
+    assert (process.returncode, err) == (code, word)
     assert "=== Parallel Execution Interrupted ===\n" in out
     assert "  - task-001-users: INTERRUPTED\n" in out
     assert "  - task-003-api: PENDING\n" in out

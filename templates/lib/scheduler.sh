@@ -295,7 +295,7 @@ pass_signals() {
   [ "$signals" -gt 0 ] || return 0
   if [ -z "$said_stopping" ] && [ -n "$running" ]; then
     said_stopping=1
-    warn "Stopping $running_count agents, for up to $GRACE seconds; another signal kills them."
+    warn "Stopping: the agents have $GRACE seconds to end; another signal kills them."
   fi
   for number in $running; do
     use_task "$number"
@@ -346,7 +346,8 @@ run_plan() {
   finish_run
 }
 
-# refuse_nothing: when there is nothing to do, and the latest run said so in full, end as it did and change nothing
+# refuse_nothing: when there is nothing to do, and the latest run said so in full, end as it did; only the manifest may
+# have missed it
 refuse_nothing() {
   for wave in $waves; do
     eval "left=\$left_in_$wave"
@@ -355,6 +356,9 @@ refuse_nothing() {
     [ "$count" -eq 0 ] || return 0
   done
   if read_record run && [ "$record_status" = completed ]; then
+    run_outcome=completed run_started_at=$record_started_at run_finished_at=$record_finished_at
+    base_branch=$record_base_branch base_commit=$record_base_commit MAX_CONCURRENT=$record_max_concurrent
+    write_manifest
     drop_lock
     say "Nothing is left to run." "[PROGRESS] execution status=completed"
     exit 0
