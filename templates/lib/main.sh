@@ -13,8 +13,13 @@ locate() {
   state=$logs/state
 }
 
-# choose_group_tool: set job_control to 1 where only the shell itself can give an agent a process group
+# choose_group_tool: set job_control to 1 where only the shell itself can give an agent a process group, and
+# kill_is_builtin to 1 where it can signal one
 choose_group_tool() {
+  kill_is_builtin=1
+  case $(command -v kill) in
+    */*) kill_is_builtin=0 ;;
+  esac
   job_control=0
   if ! command -v setsid >/dev/null 2>&1 && ! command -v perl >/dev/null 2>&1; then
     [ -z "${BASH_VERSION-}${KSH_VERSION-}" ] || job_control=1
@@ -95,7 +100,7 @@ main() {
     show_usage
     return 0
   fi
-  need printf git awk sed grep ls ps sort tail head tr wc df dd cp mv ln rm rmdir mkdir date sleep id
+  need printf kill git awk sed grep ls ps sort tail head tr wc df dd cp mv ln rm rmdir mkdir date sleep id
   locate
   load_plan
   read_boot

@@ -52,9 +52,11 @@ use_task() {
 
 # number_of <id or name>: set number to that of the task, or fail
 number_of() {
-  for number in $tasks; do
-    eval "id=\$id_$number name=\$name_$number"
+  # The variable of a loop in a function is the function's own in yash.
+  for candidate in $tasks; do
+    eval "id=\$id_$candidate name=\$name_$candidate"
     if [ "$1" = "$id" ] || [ "$1" = "$name" ]; then
+      number=$candidate
       return 0
     fi
   done

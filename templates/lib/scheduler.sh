@@ -304,7 +304,8 @@ pass_signals() {
     ! is_alive "$runner" "$identity" || kill -s TERM "$runner" 2>/dev/null
     if [ "$signals" -gt 1 ]; then
       recall_agent
-      processes=$(list_processes "$recalled")
+      processes=
+      add_processes "$recalled"
       signal_all KILL "$recalled"
     fi
   done

@@ -20,7 +20,7 @@ select_tasks() {
   set -- $SKIP_TASKS
   unset IFS
   set +f
-  for skipped in "$@"; do
+  for skipped in ${1+"$@"}; do
     number_of "$skipped" || usage_error "skip: unknown task '$skipped'"
     eval "outcome=\$outcome_$number outcome_$number=\${outcome:+skipped}"
   done

@@ -1,8 +1,9 @@
 # --- stop: end an agent with all that it started
 
-# is_group <pid>: true when a process group of this number exists, which may be signalled as a whole
+# is_group <pid>: true when a process group of this number exists, and the shell itself can signal it as a whole: some
+# /bin/kill signal every process there is instead
 is_group() {
-  is_whole "$1" && [ "$1" -gt 1 ] && kill -s 0 -- "-$1" 2>/dev/null
+  [ "$kill_is_builtin" -eq 1 ] && is_whole "$1" && [ "$1" -gt 1 ] && kill -s 0 -- "-$1" 2>/dev/null
 }
 
 # list_marked: print the environment files of all processes that carry the mark of this task, where the box has them
@@ -28,6 +29,14 @@ list_processes() {
     }'
 }
 
+# add_processes <agent>: add to processes what list_processes finds; ask again when it is killed
+add_processes() {
+  for try in 1 2 3; do
+    listed_processes=$(list_processes "$1") && break
+  done
+  processes="$processes $listed_processes"
+}
+
 # keep_living: reduce processes to those that run; false when none is left
 keep_living() {
   living=
@@ -48,7 +57,8 @@ signal_all() {
 
 # stop_processes <agent> <seconds>: TERM the agent and all that it started, KILL what is left after so many seconds
 stop_processes() {
-  processes=$(list_processes "$1")
+  processes=
+  add_processes "$1"
   signal_all TERM "$1"
   tenths=$(($2 * 10))
   while [ "$tenths" -gt 0 ] && keep_living; do
@@ -57,7 +67,7 @@ stop_processes() {
   done
   # What was started since the first look is found by the second, and what still appeared meanwhile by the third.
   for look in 1 2 3; do
-    processes="$processes $(list_processes "$1")"
+    add_processes "$1"
     keep_living || return 0
     [ "$look" -eq 1 ] || sleep 1
     signal_all KILL "$1"
@@ -67,7 +77,10 @@ stop_processes() {
 
 # stop_leftovers <agent>: when the agent has ended, stop what it left running
 stop_leftovers() {
-  if is_group "$1" || [ -n "$(list_marked)" ]; then
+  marked=$(list_marked)
+  # No answer, because who had to give it was killed, is not the answer that there is nothing.
+  [ "$?" -le 128 ] || marked=unknown
+  if is_group "$1" || [ -n "$marked" ]; then
     warn "$id: stopping what the agent left running"
     stop_processes "$1" "$GRACE"
   fi
