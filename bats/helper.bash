@@ -236,7 +236,7 @@ poor_box() {
   local box=$home/box utility
   mkdir "$box"
   for utility in sh git awk basename cat chmod cksum cmp comm cp cut date dd df diff dirname du env expr find fold grep \
-    head id ln ls mkdir mkfifo mv od paste printf ps pwd rm rmdir sed sleep sort stty tail tee touch tr tty uname uniq wc xargs "$@"; do
+    head id kill ln ls mkdir mkfifo mv od paste printf ps pwd rm rmdir sed sleep sort stty tail tee touch tr tty uname uniq wc xargs "$@"; do
     ln -s "$(type -P "$utility")" "$box/$utility"
   done
   shell[0]=$(type -P "${shell[0]}")
