@@ -35,7 +35,7 @@ fmt: .venv/.dev-stamp
 # Kill N runs at random instants, resume them, and count what was lost.
 N = 100
 chaos: .venv/.dev-stamp
-	$(BIN)/python -m tests.chaos --runs $(N)
+	$(BIN)/python -m tests.chaos --runs $(N) --jobs 3
 
 bench: .venv/.run-stamp
 	$(BIN)/python benchmarks/twelve_tasks.py

@@ -147,10 +147,15 @@ repair_worktree() {
   if [ ! -e "$state/$id.agent" ] && [ ! -e "$state/$id.earlier" ] && read_record "$id.start" && [ "$record_kept" = 0 ]; then
     # We made it, no agent was ever here, and no verdict has called a person here: what is not committed, a merge of ours
     # had written when it was killed.
-    run_git -C "$worktree" reset --quiet --hard && run_git -C "$worktree" clean --quiet -f -d -x && kept=0
+    clean_worktree && kept=0
   elif [ -e "$git_dir/MERGE_HEAD" ] && grep -q "^Merge $branch_prefix.* into $branch\$" "$git_dir/MERGE_MSG"; then
     run_git -C "$worktree" merge --abort
   fi
+}
+
+# clean_worktree: leave in the worktree what is committed and nothing else; where no agent and no person has been
+clean_worktree() {
+  run_git -C "$worktree" reset --quiet --hard && run_git -C "$worktree" clean --quiet -f -d -x
 }
 
 # repair_repository: remove what a crash in the middle of `worktree add` has left: git's side of a worktree without the
@@ -190,6 +195,9 @@ merge_dependencies() {
     fi
     warn "$id: cannot merge $dep_branch: $why"
     run_git -C "$worktree" merge --abort >>"$log" 2>&1
+    # A merge that was killed may have left files of which git knows nothing, and they would be in the way of the next.
+    # Only here, where nobody has been: we made the worktree a moment ago.
+    [ "$kept" -eq 1 ] || clean_worktree >>"$log" 2>&1
     return 1
   done
 }
