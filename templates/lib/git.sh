@@ -155,6 +155,7 @@ repair_worktree() {
 
 # clean_worktree: leave in the worktree what is committed and nothing else; where no agent and no person has been
 clean_worktree() {
+  rm -f -- "$git_dir"/*.lock
   run_git -C "$worktree" reset --quiet --hard && run_git -C "$worktree" clean --quiet -f -d -x
 }
 
@@ -194,7 +195,7 @@ merge_dependencies() {
       why="there is no such branch"
     fi
     warn "$id: cannot merge $dep_branch: $why"
-    run_git -C "$worktree" merge --abort >>"$log" 2>&1
+    [ ! -e "$git_dir/MERGE_HEAD" ] || run_git -C "$worktree" merge --abort >>"$log" 2>&1
     # A merge that was killed may have left files of which git knows nothing, and they would be in the way of the next.
     # Only here, where nobody has been: we made the worktree a moment ago.
     [ "$kept" -eq 1 ] || clean_worktree >>"$log" 2>&1
