@@ -7,6 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+from parallelgen.options import VARIABLES
+
+# In CI the same examples each time, however slow the machine; elsewhere new ones.
+settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 BIN = Path(sys.executable).parent
 DONE = 'echo work >"$PARALLEL_TASK.txt" && git add . && git commit -qm work && touch .claude-task-complete'
@@ -24,19 +32,7 @@ def _own_git_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-_SETTINGS = {
-    "MAX_CONCURRENT",
-    "TASK_TIMEOUT",
-    "WORKSPACE_ROOT",
-    "BASE_BRANCH",
-    "AGENT_COMMAND",
-    "SKIP_TASKS",
-    "GRACE",
-    "IS_SANDBOX",
-    "GIT_DIR",
-    "GIT_INDEX_FILE",
-    "GIT_WORK_TREE",
-}
+_SETTINGS = {*VARIABLES.values(), "IS_SANDBOX", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"}
 
 
 def git(directory: Path, *arguments: str) -> str:
