@@ -74,6 +74,15 @@ open_screen() {
   await sees 'Wave 1'
 }
 
+# close_screen: end the terminal, and wait until its server has gone: a new one could take itself for the old
+close_screen() {
+  local server
+  server=$(tmux -L "$screen" display-message -p '#{pid}')
+  tmux -L "$screen" kill-server
+  await eval "! kill -s 0 $server 2>/dev/null || grep -q '^State:.Z' /proc/$server/status"
+  rm -f "${TMUX_TMPDIR:-/tmp}/tmux-$(id -u)/$screen"
+}
+
 # sees <text>, sees_no <text>: what is on the screen now
 sees() {
   tmux -L "$screen" capture-pane -p | grep -q -F -e "$1"
@@ -277,7 +286,7 @@ FRAME
   open_screen 80 24
   kill -s TERM "$(cat "$home/pid")"
   gave_back 143
-  tmux -L "$screen" kill-server
+  close_screen
   rm "$home/after"
   open_screen 80 24
   kill -s HUP "$(cat "$home/pid")"
@@ -329,7 +338,7 @@ FRAME
   tmux -L "$screen" capture-pane -p -e | grep -q "$(printf '\033\[32m')completed"
   press q
   gave_back 0
-  tmux -L "$screen" kill-server
+  close_screen
   rm "$home/after"
   NO_COLOR=1 open_screen 80 24
   same '' "$(tmux -L "$screen" capture-pane -p -e | tr -cd '\033')"
