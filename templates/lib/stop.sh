@@ -80,8 +80,12 @@ stop_leftovers() {
   marked=$(list_marked)
   # No answer, because who had to give it was killed, is not the answer that there is nothing.
   [ "$?" -le 128 ] || marked=unknown
-  if is_group "$1" || [ -n "$marked" ]; then
-    warn "$id: stopping what the agent left running"
+  is_group "$1" || [ -n "$marked" ] || return 0
+  processes=
+  add_processes "$1"
+  # A group may consist of zombies that nobody has waited for.
+  if keep_living; then
+    warn "$id: stopping what the agent left running:$processes"
     stop_processes "$1" "$GRACE"
   fi
 }
