@@ -274,10 +274,12 @@ def demo(ctx: click.Context, directory: str | None, max_concurrent: str | None) 
 
 
 def _invalid_directory(typed: str, missing: tuple[str, ...]) -> str:
+    text = f"ERROR: Invalid parallel directory '{typed}'\nMissing: {' | '.join(missing)}\n\n"
     hint = "Run '/parallel-decompose' first to create task specifications."
     if missing == ("manifest.json",):
-        return f"ERROR: manifest.json not found in '{typed}'\n  {hint}"
-    return f"ERROR: Invalid parallel directory '{typed}'\nMissing: {' | '.join(missing)}\n\n{hint}"
+        # The specification has words of its own for this part.
+        return f"{text}ERROR: manifest.json not found in '{typed}'\n  {hint}"
+    return text + hint
 
 
 def say(text: str) -> None:

@@ -207,23 +207,18 @@ def test_the_commands_that_generate_only_prints_can_be_typed(build: Callable[...
 
 
 @pytest.mark.parametrize(
-    "missing", [("manifest.json",), ("prompts/",), ("manifest.json", "prompts/", "tasks/")]
+    "missing", [("manifest.json",), ("prompts/", "tasks/"), ("manifest.json", "prompts/", "tasks/")]
 )
 def test_an_invalid_directory(project: Project, missing: tuple[str, ...]) -> None:
     for name in missing:
         (project.directory / name).rename(project.root / name)
     result = project.run()
     assert result.returncode == 2
-    if missing == ("manifest.json",):
-        assert result.stderr == (
-            f"ERROR: manifest.json not found in '{project.typed}'\n"
-            "  Run '/parallel-decompose' first to create task specifications.\n"
-        )
-    else:
-        assert result.stderr == (
-            f"ERROR: Invalid parallel directory '{project.typed}'\nMissing: {' | '.join(missing)}\n\n"
-            "Run '/parallel-decompose' first to create task specifications.\n"
-        )
+    indent = f"ERROR: manifest.json not found in '{project.typed}'\n  " if len(missing) == 1 else ""
+    assert result.stderr == (
+        f"ERROR: Invalid parallel directory '{project.typed}'\nMissing: {' | '.join(missing)}\n\n"
+        f"{indent}Run '/parallel-decompose' first to create task specifications.\n"
+    )
 
 
 def test_every_problem_is_shown_and_nothing_is_written(project: Project) -> None:
