@@ -163,11 +163,19 @@ clean_worktree() {
 # file that ties it to the repository, which makes other git commands fail
 repair_repository() {
   for side in "$git_common"/worktrees/*; do
-    if [ -d "$side" ] && [ ! -s "$side/commondir" ]; then
+    is_half_made || continue
+    # Somebody may be adding it just now.
+    sleep 1
+    if is_half_made; then
       warn "Removing '$side', which a crash left half made."
       rm -rf -- "$side"
     fi
   done
+}
+
+# is_half_made: true when side, git's side of a worktree, lacks the file that ties it to the repository
+is_half_made() {
+  [ -d "$side" ] && [ ! -s "$side/commondir" ]
 }
 
 # merge_dependencies: merge the branches of the task's dependencies into its own, in plan order; false, with error set
