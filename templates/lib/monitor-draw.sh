@@ -98,6 +98,7 @@ draw_frame() {
       sum[outcome[i]]++
       in_wave[wave[i]]++
       if (outcome[i] == "completed") done[wave[i]]++
+      if (outcome[i] == "skipped") in_wave[wave[i]]--
     }
 
     function describe_run(    text, limit, elapsed) {
