@@ -77,10 +77,13 @@ stop_processes() {
 
 # stop_leftovers <agent>: when the agent has ended, stop what it left running
 stop_leftovers() {
+  # The group first: who leaves it after this look is there to be found by its mark.
+  group=0
+  ! is_group "$1" || group=1
   marked=$(list_marked)
   # No answer, because who had to give it was killed, is not the answer that there is nothing.
   [ "$?" -le 128 ] || marked=unknown
-  is_group "$1" || [ -n "$marked" ] || return 0
+  [ "$group" -eq 1 ] || [ -n "$marked" ] || return 0
   processes=
   add_processes "$1"
   # A group may consist of zombies that nobody has waited for.
