@@ -6,7 +6,9 @@ run_git() (
   trap '' INT
   umask "$user_umask"
   GIT_TERMINAL_PROMPT=0 GIT_EDITOR=: GIT_OPTIONAL_LOCKS=0
-  export GIT_TERMINAL_PROMPT GIT_EDITOR GIT_OPTIONAL_LOCKS
+  # A git whose runner was killed works on: who takes the task over must find it before it removes a lock.
+  PARALLEL_MARK=${worktree-}:
+  export GIT_TERMINAL_PROMPT GIT_EDITOR GIT_OPTIONAL_LOCKS PARALLEL_MARK
   exec git -c gc.auto=0 -c maintenance.auto=false -c commit.gpgSign=false -c core.pager=cat "$@" </dev/null
 )
 
