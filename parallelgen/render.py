@@ -44,7 +44,6 @@ def _render(template: str, plan: Plan, directory: str) -> str:
             version=__version__,
             directory=directory,
             command=regenerate_command(plan.settings, directory),
-            title=plan.title,
             tech_spec=plan.tech_spec or plan.title,
             settings=plan.settings,
             agent_command=agents.command(plan.settings.agent, plan.settings.agent_command),
