@@ -150,7 +150,7 @@ stubborn='
   task_ended task-005 'blocked by=task-003'
   grep -q 'task-003: cannot merge feature/task-002-right: .*the same file' "$err" || { show && return 1; }
   same '' "$(git -C "$spaces/task-003" status --porcelain)"
-  absent "$project/.git/worktrees/task-003/MERGE_HEAD"
+  absent "$(git -C "$spaces/task-003" rev-parse --git-dir)/MERGE_HEAD"
   same feature/task-003-both "$(git -C "$spaces/task-003" symbolic-ref --short HEAD)"
   same '[{"id": "task-003", "error": "merge_conflict"}]' "$(execution 'e["failed_tasks"]')"
   same '["failed", "failed", "task-003"]' "$(execution '[e["waves"][1]["status"], e["waves"][2]["status"], e["tasks"]["task-005"].get("by", "task-003")]')"

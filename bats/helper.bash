@@ -278,8 +278,10 @@ kill_all() {
 
 # end_naps: a scheduler or runner that was killed leaves the sleep that it waits for, which does not take long; nor do we
 end_naps() {
-  kill_all 'sleep 1'
-  kill_all 'sleep 10'
+  local seconds
+  for seconds in 1 2 4 8 10 16 32; do
+    kill_all "sleep $seconds"
+  done
 }
 
 # nobody_lives: true when this test has no process left

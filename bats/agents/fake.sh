@@ -30,7 +30,7 @@ await() {
 
 # ended <task>: true when the task's verdict is recorded
 ended() {
-  [ -e "$PARALLEL_DIR/logs/state/$1.result" ]
+  [ -s "$PARALLEL_DIR/logs/state/$1.result" ]
 }
 
 if [ -e "$TEST_AGENTS/$PARALLEL_TASK.sh" ]; then

@@ -3,6 +3,11 @@
 # run_git <argument>...: git, that never prompts, signs, opens an editor, reads stdin or leaves a process behind;
 # Ctrl-C in a terminal goes to us, and what git has begun it ends
 run_git() (
+  become_git "$@"
+)
+
+# become_git <argument>...: the same, in place of this subshell
+become_git() {
   trap '' INT
   umask "$user_umask"
   GIT_TERMINAL_PROMPT=0 GIT_EDITOR=: GIT_OPTIONAL_LOCKS=0
@@ -10,7 +15,7 @@ run_git() (
   PARALLEL_MARK=${worktree-}:
   export GIT_TERMINAL_PROMPT GIT_EDITOR GIT_OPTIONAL_LOCKS PARALLEL_MARK
   exec git -c gc.auto=0 -c maintenance.auto=false -c commit.gpgSign=false -c core.pager=cat "$@" </dev/null
-)
+}
 
 # enter_repository: set root (the project), parallel_dir (relative to it) and workspaces (where worktrees go)
 enter_repository() {
@@ -53,38 +58,79 @@ resolve_base() {
     fail "ERROR: base branch not found: '$base_branch'" "  Commit to it first, or name another in BASE_BRANCH."
 }
 
+# read_format: set is_plain to 1, or to 0 when the repository has a setting that changes how a worktree is tied to it
+read_format() {
+  is_plain=0
+  git -C "$root" config --get-regexp '^(extensions[.]|worktree[.]userelativepaths$|core[.]sharedrepository$)' >/dev/null
+  # There is none; any other status may mean that nothing is known.
+  [ $? -ne 1 ] || is_plain=1
+}
+
 # has_branch <name>: true when the local branch exists
 has_branch() {
   git -C "$root" show-ref --verify --quiet "refs/heads/$1"
 }
 
-# add_worktree: register the task's worktree on its branch, without files. A git that looks through the worktrees while
-# another adds one can fail for that; so try again
+# add_worktree: make the task's worktree, without files yet
 add_worktree() {
-  tries=0 has_made=0
-  until [ -e "$worktree/.git" ]; do
-    if [ "$tries" -gt 0 ] || [ "$again" -eq 1 ]; then
-      # A crash may have left the branch locked; no other git works on it. A directory that was removed by hand, or not
-      # quite made, is still on git's list.
-      rm -f -- "$git_common/refs/heads/$branch.lock"
-      run_git -C "$root" worktree remove --force --force "$worktree" 2>/dev/null
+  [ ! -e "$worktree/.git" ] || return 0
+  if [ "$again" -eq 1 ]; then
+    # A crash may have left the branch locked; no other git works on it.
+    rm -f -- "$git_common/refs/heads/$branch.lock"
+    forget_worktree
+    if has_branch "$branch"; then
+      register_worktree
+      return
     fi
-    if [ "$has_made" -eq 0 ] && run_git -C "$root" branch --no-track "$branch" "$base_commit"; then
-      has_made=1
-    elif [ "$has_made" -eq 0 ] && has_branch "$branch"; then
-      # Of an earlier attempt; or else it has come from somebody in the meantime.
-      [ "$again" -eq 1 ] || return 1
-      has_made=1
-    fi
-    if [ "$has_made" -eq 1 ] && run_git -C "$root" worktree add --quiet --no-checkout "$worktree" "$branch"; then
-      # What went wrong before is of no interest to who reads the agent's log.
-      [ "$tries" -eq 0 ] || printf '' >"$log"
-      return 0
-    fi
+  fi
+  if [ "$is_plain" -eq 1 ]; then
+    tie_worktree
+  else
+    run_git -C "$root" branch --no-track "$branch" "$base_commit" && register_worktree
+  fi
+}
+
+# tie_worktree: tie a new folder to the repository, as gitrepository-layout(5) says, with HEAD at the base. `git worktree
+# add` reads all other worktrees first: with a thousand of them it takes a hundred times as long as with ten, and it fails
+# when it meets one that another git is adding. What this makes is in place when it is whole
+tie_worktree() {
+  umask "$user_umask"
+  new=$git_common/parallelgen.$runner side=$git_common/worktrees/$id.$runner
+  while is_there "$side"; do
+    side=$side-
+  done
+  [ ! -e "$new" ] || rm -rf -- "$new"
+  # Neither may be there: nothing that has come in the meantime is taken for ours.
+  mkdir -- "$worktree" "$new" &&
+    printf '%s\n' "$base_commit" >"$new/HEAD" &&
+    printf '%s\n' ../.. >"$new/commondir" &&
+    printf '%s\n' "$worktree/.git" >"$new/gitdir" &&
+    printf 'gitdir: %s\n' "$side" >"$worktree/.git" &&
+    { [ -d "$git_common/worktrees" ] || mkdir -p -- "$git_common/worktrees"; } &&
+    mv -- "$new" "$side"
+  tied=$?
+  umask 077
+  return "$tied"
+}
+
+# register_worktree: make the worktree with `git worktree add`, for a branch that exists (git refuses one that is checked
+# out elsewhere) and for a repository with extensions. It may fail while another git is adding one; so try again
+register_worktree() {
+  tries=0
+  until run_git -C "$root" worktree add --quiet --no-checkout "$worktree" "$branch"; do
     tries=$((tries + 1))
     [ "$tries" -lt 8 ] && [ -z "$cause" ] || return 1
     sleep 0.1 2>/dev/null || sleep 1
+    forget_worktree
   done
+  # What went wrong before is of no interest to who reads the agent's log.
+  [ "$tries" -eq 0 ] || printf '' >"$log"
+}
+
+# forget_worktree: take a worktree off git's list that was removed by hand or not quite made
+forget_worktree() {
+  run_git -C "$root" worktree remove --force --force "$worktree" 2>/dev/null
+  [ ! -d "$worktree" ] || rmdir -- "$worktree" 2>/dev/null
 }
 
 # read_worktree: set git_dir to the folder in which git keeps the state of the task's worktree
@@ -110,20 +156,42 @@ is_on_branch() {
   [ "$head" = "ref: refs/heads/$branch" ]
 }
 
-# fill_worktree: write the files of a worktree that has none yet
+# fill_worktree: write the files of a worktree that has none yet, and make the task's branch where there is none
 fill_worktree() {
   if ! read_worktree || ! owns_worktree; then
     say "$worktree is not a worktree of this repository"
     return 1
   fi
-  if ! is_on_branch; then
-    say "$worktree is not on $branch, but on '${head#ref: refs/heads/}'"
-    return 1
-  fi
   # git writes the index last: without one the files were never whole, and no agent has been here.
-  [ -e "$git_dir/index" ] && return 0
-  [ ! -e "$git_dir/index.lock" ] || rm -f -- "$git_dir/index.lock"
-  run_git -C "$worktree" checkout --quiet --force
+  filled=0
+  [ ! -e "$git_dir/index" ] || filled=1
+  if is_on_branch; then
+    [ "$filled" -eq 1 ] || run_git -C "$worktree" checkout --quiet --force
+    return
+  fi
+  case $filled,$head in
+    *,ref:*) ;;
+    0,*)
+      make_branch --force
+      return
+      ;;
+    *)
+      # It has its files, and no agent has moved HEAD.
+      if [ ! -e "$state/$id.agent" ]; then
+        make_branch
+        return
+      fi
+      ;;
+  esac
+  say "$worktree is not on $branch, but on '${head#ref: refs/heads/}'"
+  return 1
+}
+
+# make_branch [--force]: make the task's branch from the commit that its worktree is at, and write the files; go on with
+# the branch that an earlier attempt has made
+make_branch() {
+  run_git -C "$worktree" checkout --quiet ${1+"$1"} --no-track -b "$branch" && return 0
+  [ "$again" -eq 1 ] && has_branch "$branch" && run_git -C "$worktree" checkout --quiet ${1+"$1"} "$branch"
 }
 
 # repair_worktree: undo what a crash has left half done: locks of a git that is dead, a merge of ours, a worktree that
@@ -161,9 +229,12 @@ clean_worktree() {
   run_git -C "$worktree" reset --quiet --hard && run_git -C "$worktree" clean --quiet -f -d -x
 }
 
-# repair_repository: remove what a crash in the middle of `worktree add` has left: git's side of a worktree without the
-# file that ties it to the repository, which makes other git commands fail
+# repair_repository: remove what a crash has left in the middle of making a worktree: what we had not put in place, and
+# of `git worktree add` git's side of it without the file that ties it to the repository, which makes other git commands fail
 repair_repository() {
+  for new in "$git_common"/parallelgen.*; do
+    [ ! -d "$new" ] || is_alive "${new##*.}" || rm -rf -- "$new"
+  done
   for side in "$git_common"/worktrees/*; do
     is_half_made || continue
     # Somebody may be adding it just now.

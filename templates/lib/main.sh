@@ -31,7 +31,7 @@ prepare() {
   if [ "$retry" -eq 1 ]; then
     open_state
     [ "$mode" = task ] || take_lock
-    [ -e "$state/run" ] || import_manifest
+    [ -s "$state/run" ] || import_manifest
     resume_tasks
     preflight
   else
@@ -48,6 +48,7 @@ prepare() {
   [ "$retry" -eq 0 ] || show_retries
   open_workspaces
   exclude_marker
+  read_format
   repair_repository
   [ "$retry" -eq 1 ] || start_afresh
   link_tasks

@@ -78,7 +78,7 @@ release_wave() {
   list_tasks "$1" skipped
   for number in $listed; do
     use_task "$number"
-    write_record "$id.result" "status=skipped" "finished=$now" "finished_at=$now_at"
+    add_record "$id.result" "status=skipped" "finished=$now" "finished_at=$now_at"
     announce_wave
     progress "wave=$wave task=$id status=skipped"
   done
@@ -133,7 +133,7 @@ block_task() {
   use_task "$1"
   announce_wave
   eval "blocker=\$blocked_by_$1"
-  write_record "$id.result" "status=blocked" "by=$blocker" "finished=$now" "finished_at=$now_at"
+  add_record "$id.result" "status=blocked" "by=$blocker" "finished=$now" "finished_at=$now_at"
   end_task "$1"
 }
 
@@ -164,12 +164,12 @@ collect_results() {
   fi
   for number in $running; do
     eval "id=\$id_$number runner=\$runner_$number identity=\$identity_$number"
-    if [ ! -f "$state/$id.result" ]; then
+    if [ ! -s "$state/$id.result" ]; then
       if [ "$look" -eq 0 ] || is_alive "$runner" "$identity"; then
         still="$still$number "
         continue
       fi
-      [ -f "$state/$id.result" ] || bury_task "$number"
+      [ -s "$state/$id.result" ] || bury_task "$number"
     fi
     wait "$runner" 2>/dev/null
     running_count=$((running_count - 1))
@@ -186,7 +186,7 @@ bury_task() {
   read_record "$id.start"
   verdict=failed
   [ -z "$stopping" ] || verdict=interrupted
-  write_record "$id.result" "status=$verdict" "attempt=$record_attempt" "error=lost" \
+  add_record "$id.result" "status=$verdict" "attempt=$record_attempt" "error=lost" \
     "started=$record_started" "started_at=$record_started_at" "finished=$now" "finished_at=$now_at"
 }
 

@@ -4,6 +4,27 @@
 write_record() {
   record=$1
   shift
+  join_lines "$@"
+  printf '%s' "$content" >"$state/.$record.new" && mv -f -- "$state/.$record.new" "$state/$record"
+}
+
+# add_record <name> <key=value>...: the same for a record of a task, of which there is mostly none yet: that is written
+# where it belongs, in one piece. Whoever looks in between, or after a crash, finds it empty, and that is no record
+add_record() {
+  if [ -e "$state/$1" ]; then
+    write_record "$@"
+    return
+  fi
+  record=$1
+  shift
+  join_lines "$@"
+  printf '%s' "$content" >"$state/$record" && return 0
+  rm -f -- "$state/$record"
+  return 1
+}
+
+# join_lines <key=value>...: set content to the lines that have a value
+join_lines() {
   content=
   for line in "$@"; do
     case $line in
@@ -11,7 +32,6 @@ write_record() {
       *) content=$content$line$newline ;;
     esac
   done
-  printf '%s' "$content" >"$state/.$record.new" && mv -f -- "$state/.$record.new" "$state/$record"
 }
 
 # fail_to_write: say that no record can be written, and end with status 2

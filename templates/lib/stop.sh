@@ -6,16 +6,17 @@ is_group() {
   [ "$kill_is_builtin" -eq 1 ] && is_whole "$1" && [ "$1" -gt 1 ] && kill -s 0 -- "-$1" 2>/dev/null
 }
 
-# list_marked: print the environment files of all processes that carry the mark of this task, where the box has them
+# list_marked: print the environment files of all processes that carry the mark of this task, where the box has them;
+# it takes the place of a subshell
 list_marked() {
-  grep -l -F -e "PARALLEL_MARK=$worktree:" /proc/[0-9]*/environ 2>/dev/null
+  exec grep -l -F -e "PARALLEL_MARK=$worktree:" /proc/[0-9]*/environ 2>/dev/null
 }
 
 # list_processes <agent>: print the ids of the agent, its descendants, its group and all that carry its mark; of the
 # mark alone when the agent is 0, which means that it is not known
 list_processes() {
   {
-    list_marked
+    (list_marked)
     ps -A -o pid= -o ppid= -o pgid= 2>/dev/null || ps -o pid= -o ppid= -o pgid=
   } | awk -v agent="$1" '
     /^\/proc/ { gsub(/[^0-9]/, ""); found[$0]; next }

@@ -39,7 +39,7 @@ run_task() {
   trap 'stop_agent timeout' USR2
   read_identity "$runner"
   started=$now started_at=$now_at
-  write_record "$id.start" "attempt=$attempt" "pid=$runner" "identity=$identity" "kept=$kept" \
+  add_record "$id.start" "attempt=$attempt" "pid=$runner" "identity=$identity" "kept=$kept" \
     "started=$started" "started_at=$started_at" || return 1
   # Either a new scheduler sees this record, or we see that it has taken over from ours, and leave the task to it.
   [ "$mode" = task ] || [ -e "$state/lock.$$" ] || return 1
@@ -57,7 +57,7 @@ run_task() {
   fi
   decide_verdict
   read_clock
-  write_record "$id.result" "status=$verdict" "attempt=$attempt" "commits=$commits" "uncommitted=$uncommitted" \
+  add_record "$id.result" "status=$verdict" "attempt=$attempt" "commits=$commits" "uncommitted=$uncommitted" \
     "error=$error" "exit_code=$exit_code" "started=$started" "started_at=$started_at" \
     "finished=$now" "finished_at=$now_at"
 }
@@ -106,7 +106,7 @@ launch_agent() {
     # The record is of this process, which becomes the agent: there is no moment at which an agent runs unrecorded.
     read_pid
     read_identity "$pid"
-    write_record "$id.agent" "pid=$pid" "identity=$identity" "start_commit=$start_commit" || exit 125
+    add_record "$id.agent" "pid=$pid" "identity=$identity" "start_commit=$start_commit" || exit 125
     cd -- "$worktree" || exit 125
     umask "$user_umask"
     # These mark a Claude Code session; an agent that inherits them believes that it is nested, and misbehaves.
@@ -144,15 +144,16 @@ watch_agent() {
   export PARALLEL_MARK
   # A TERM that came before the trap is lost; but it comes when the agent has ended.
   is_alive "$agent" || return 0
-  left=$limit
+  left=$limit step=1
   [ "$left" != - ] || left=$TASK_TIMEOUT
   while [ "$left" -gt 0 ]; do
-    step=$tick
     [ "$left" -gt "$step" ] || step=$left
     nap "$step"
     [ -z "$awake" ] && is_alive "$runner" || return 0
-    left=$((left - step))
     cut_log
+    left=$((left - step))
+    # Who floods the log does so early; and an agent that works for hours must not pay for being watched.
+    [ "$step" -ge 30 ] || step=$((step * 2))
   done
   kill -s USR2 "$runner"
 }
@@ -178,7 +179,7 @@ stop_agent() {
 decide_verdict() {
   if [ -n "$agent" ]; then
     commits=$(git -C "$root" rev-list --count "$start_commit..refs/heads/$branch" 2>/dev/null)
-    changes=$(run_git -C "$worktree" status --porcelain -- . ":(exclude)$marker" 2>/dev/null)
+    changes=$(become_git -C "$worktree" status --porcelain -- . ":(exclude)$marker" 2>/dev/null)
     [ -z "$changes" ] || uncommitted=$(printf '%s\n' "$changes" | wc -l | tr -d ' ')
   fi
   verdict=failed
