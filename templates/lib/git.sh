@@ -255,7 +255,8 @@ is_half_made() {
 # and the merge undone, when that fails
 merge_dependencies() {
   for dep in $deps_of; do
-    eval "dep_branch=\$branch_prefix\$name_$dep"
+    name_task "$dep"
+    dep_branch=$branch_prefix$its_name
     # On a retry the agent may have left work in the tree: no merge that is not needed.
     if [ "$kept" -eq 1 ] && git -C "$worktree" merge-base --is-ancestor "refs/heads/$dep_branch" HEAD 2>/dev/null; then
       continue

@@ -61,9 +61,9 @@ start_afresh() {
     set_aside || fail "ERROR: cannot move $WORKSPACE_ROOT/$id aside"
   done
   for number in $tasks; do
-    eval "outcome=\$outcome_$number id=\$id_$number"
-    if [ -n "$outcome" ] && { [ -e "$state/$id.start" ] || [ -e "$state/$id.result" ]; }; then
-      rm -f -- "$state/$id.start" "$state/$id.agent" "$state/$id.result" "$state/$id.earlier"
+    name_task "$number"
+    if [ -n "$its_outcome" ] && { [ -e "$state/$its_id.start" ] || [ -e "$state/$its_id.result" ]; }; then
+      rm -f -- "$state/$its_id.start" "$state/$its_id.agent" "$state/$its_id.result" "$state/$its_id.earlier"
     fi
   done
 }
@@ -72,7 +72,7 @@ start_afresh() {
 run_one() {
   number_of "$only_task"
   use_task "$number"
-  eval "outcome=\$outcome_$number blocker=\$blocked_by_$number"
+  eval "outcome=\${outcome_$number-selected} blocker=\${blocked_by_$number-}"
   if [ "$outcome" = completed ]; then
     say "$id is completed."
     exit 0

@@ -1,11 +1,11 @@
 # --- manifest: the `execution` member of manifest.json, written by the orchestrator alone
 
-# print_run: print what only the orchestrator knows of the run, a fact a line, then the wave and id of each task
+# print_run: print what only the orchestrator knows of the run, a fact a line, then the line of each task
 print_run() {
   printf '%s\n' "status $run_outcome" "workspace_root $WORKSPACE_ROOT" "max_concurrent $MAX_CONCURRENT" \
     "base_branch $base_branch" "base_commit $base_commit" "started_at $run_started_at" "finished_at $run_finished_at"
   for number in $tasks; do
-    eval "printf 'task %s %s\n' \"\$wave_$number\" \"\$id_$number\""
+    eval "printf 'task %s\n' \"\$task_$number\""
   done
   # Who reads this can tell that it is whole.
   say end
@@ -84,16 +84,16 @@ write_manifest() {
       FNR == NR && $0 == "end" { is_whole = 1; next }
       FNR == NR && $1 != "task" { key = $1; sub(/^[^ ]* /, ""); run[key] = $0; next }
       FNR == NR {
-        if (!($2 in size)) wave[++waves] = $2
-        size[$2]++
-        members[$2] = members[$2] comma(members[$2]) quoted($3)
-        id[++tasks] = $3
-        told[tasks] = read_task($3)
-        seen[$2, status]++
+        if (!($4 in size)) wave[++waves] = $4
+        size[$4]++
+        members[$4] = members[$4] comma(members[$4]) quoted($2)
+        id[++tasks] = $2
+        told[tasks] = read_task($2)
+        seen[$4, status]++
         if (status != "completed" && status != "skipped") open_tasks++
         if (status == "failed" || status == "interrupted")
-          failed = failed comma(failed) "{\"id\": " quoted($3) ", \"error\": " quoted(error == "" ? status : error) "}"
-        if (status == "skipped") skipped = skipped comma(skipped) quoted($3)
+          failed = failed comma(failed) "{\"id\": " quoted($2) ", \"error\": " quoted(error == "" ? status : error) "}"
+        if (status == "skipped") skipped = skipped comma(skipped) quoted($2)
         next
       }
       # The rest copies the file, one character at a time, but for the old value.

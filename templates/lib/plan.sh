@@ -1,22 +1,38 @@
-# --- plan: the tasks as numbered variables, so that no value is ever part of a command
+# --- plan: the tasks are numbered, and what the plan says of task N is one variable, task_N: no value is ever part of a
+# command. A variable about a task that has nothing special to say is not set: dash and ash look for a variable in lists,
+# which with many for each of thousands of tasks take longer than all else
 
-# load_plan: read the plan; task N has id_N, name_N, wave_N, deps_of_N (the numbers of its dependencies), limit_N
-# (seconds, or - for TASK_TIMEOUT) and prompt_N; tasks and waves list all numbers, tasks_in_W those of wave W
+# number_plan: print the plan with the numbers of dependencies in place of their ids, and `end`
+number_plan() {
+  { plan && say end; } | awk '
+    $0 == "end" { print; next }
+    {
+      number[$1] = NR
+      list = $4
+      if (list != "-") {
+        count = split($4, dep, ",")
+        list = number[dep[1]]
+        for (i = 2; i <= count; i++) list = list "," number[dep[i]]
+      }
+      line = $1 " " $2 " " $3 " " list " " $5
+      # The prompt as it stands: it may hold blanks.
+      sub(/^[^ ]+ +[^ ]+ +[^ ]+ +[^ ]+ +[^ ]+ +/, "")
+      print line, $0
+    }'
+}
+
+# load_plan: read the plan; tasks and waves list all numbers, tasks_in_W those of wave W
 load_plan() {
   tasks='' waves='' plan_end=''
   number=0
-  while read -r deps_of id name wave _ limit prompt; do
-    if [ -z "$id" ]; then
-      plan_end=$deps_of
+  numbered=$(number_plan)
+  while read -r id name wave rest; do
+    if [ -z "$name" ]; then
+      plan_end=$id
       continue
     fi
     number=$((number + 1))
-    [ "$deps_of" != - ] || deps_of=
-    while [ "$deps_of" != "${deps_of#*,}" ]; do
-      deps_of="${deps_of%%,*} ${deps_of#*,}"
-    done
-    eval "id_$number=\$id name_$number=\$name wave_$number=\$wave deps_of_$number=\$deps_of limit_$number=\$limit" \
-      "prompt_$number=\$prompt outcome_$number= blocked_by_$number= dependents_$number= waits_$number=0 rank_$number=0 tried_$number=0"
+    eval "task_$number=\"\$id \$name \$wave \$rest\""
     case " $waves " in
       *" $wave "*) ;;
       *) waves="$waves $wave" && eval "tasks_in_$wave=" ;;
@@ -24,39 +40,46 @@ load_plan() {
     eval "tasks_in_$wave=\"\$tasks_in_$wave $number\""
     tasks="$tasks $number"
   done <<EOF
-$({ plan && say end; } | awk '
-  $0 == "end" { print; next }
-  {
-    number[$1] = NR
-    list = "-"
-    if ($4 != "-") {
-      count = split($4, dep, ",")
-      list = number[dep[1]]
-      for (i = 2; i <= count; i++) list = list "," number[dep[i]]
-    }
-    print list, $0
-  }')
+$numbered
 EOF
+  numbered=
   task_count=$number
   [ "$plan_end" = end ] && [ "$task_count" -gt 0 ] || fail "ERROR: cannot read the plan"
 }
 
-# use_task <number>: set id, name, wave, limit, prompt, deps_of, tried, branch, worktree and log to those of the task
+# use_task <number>: set id, name, wave, deps_of (numbers), limit (seconds, or - for TASK_TIMEOUT), prompt, tried (how
+# often it was put off to be run again), branch, worktree and log to those of the task
 use_task() {
-  eval "id=\$id_$1 name=\$name_$1 wave=\$wave_$1 limit=\$limit_$1 prompt=\$prompt_$1" \
-    "deps_of=\$deps_of_$1 tried=\$tried_$1"
+  eval "prompt=\$task_$1 tried=\${tried_$1-0}"
+  id=${prompt%% *} prompt=${prompt#* }
+  name=${prompt%% *} prompt=${prompt#* }
+  wave=${prompt%% *} prompt=${prompt#* }
+  deps_of=${prompt%% *} prompt=${prompt#* }
+  limit=${prompt%% *} prompt=${prompt#* }
+  [ "$deps_of" != - ] || deps_of=
+  while [ "$deps_of" != "${deps_of#*,}" ]; do
+    deps_of="${deps_of%%,*} ${deps_of#*,}"
+  done
   branch=$branch_prefix$name
   worktree=$workspaces/$id
   log=$logs/$id.log
 }
 
-# number_of <id or name>: set number to that of the task, or fail
+# name_task <number>: set its_id and its_name to those of the task, and its_outcome to what this run makes of it: selected,
+# skipped, adopted, completed, hopeless (it is to be blocked), or nothing when it is left alone
+name_task() {
+  eval "its_id=\$task_$1 its_outcome=\${outcome_$1-selected}"
+  its_name=${its_id#* }
+  its_name=${its_name%% *} its_id=${its_id%% *}
+}
+
+# number_of <id or name>: set number, id and name to those of the task, or fail
 number_of() {
   # The variable of a loop in a function is the function's own in yash.
   for candidate in $tasks; do
-    eval "id=\$id_$candidate name=\$name_$candidate"
-    if [ "$1" = "$id" ] || [ "$1" = "$name" ]; then
-      number=$candidate
+    name_task "$candidate"
+    if [ "$1" = "$its_id" ] || [ "$1" = "$its_name" ]; then
+      number=$candidate id=$its_id name=$its_name
       return 0
     fi
   done
@@ -68,7 +91,7 @@ list_tasks() {
   listed='' count=0
   eval "candidates=\$tasks_in_$1"
   for number in $candidates; do
-    eval "outcome=\$outcome_$number"
+    eval "outcome=\${outcome_$number-selected}"
     if [ "$outcome" = "$2" ]; then
       listed="$listed $number"
       count=$((count + 1))

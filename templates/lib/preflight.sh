@@ -84,7 +84,7 @@ check_way() {
   branches=$(git -C "$root" for-each-ref --format='%(refname)' "refs/heads/$branch_prefix") ||
     fail "ERROR: git cannot list the branches of '$root'"
   for number in $tasks; do
-    eval "outcome=\$outcome_$number"
+    eval "outcome=\${outcome_$number-selected}"
     [ "$outcome" = selected ] || continue
     use_task "$number"
     found=

@@ -18,13 +18,15 @@ link_tasks() {
     list_tasks "$wave" selected
     eval "left_in_$wave=\$((left_in_$wave + count)) size_of_$wave=\$((done_in_$wave + left_in_$wave))"
     for number in $listed; do
-      eval "deps_of=\$deps_of_$number"
+      use_task "$number"
       for dep in $deps_of; do
-        eval "outcome=\$outcome_$dep"
-        case $outcome in
+        name_task "$dep"
+        case $its_outcome in
           completed) ;;
-          selected | adopted) eval "waits_$number=\$((waits_$number + 1)) dependents_$dep=\"\$dependents_$dep $number\"" ;;
-          *) eval "has_branch \"\$branch_prefix\$name_$dep\"" || eval "blocked_by_$number=\$id_$dep" ;;
+          selected | adopted)
+            eval "waits_$number=\$((\${waits_$number-0} + 1)) dependents_$dep=\"\${dependents_$dep-} $number\""
+            ;;
+          *) has_branch "$branch_prefix$its_name" || eval "blocked_by_$number=\$its_id" ;;
         esac
       done
     done
@@ -38,9 +40,10 @@ rank_tasks() {
     backwards="$number ${backwards-}"
   done
   for number in $backwards; do
-    eval "deps_of=\$deps_of_$number above=\$((rank_$number + 1))"
+    use_task "$number"
+    eval "above=\$((\${rank_$number-0} + 1))"
     for dep in $deps_of; do
-      eval "rank=\$rank_$dep"
+      eval "rank=\${rank_$dep-0}"
       [ "$rank" -ge "$above" ] || eval "rank_$dep=$above"
       [ "$top_rank" -ge "$above" ] || top_rank=$above
     done
@@ -99,7 +102,7 @@ announce_wave() {
 
 # place_task <number>: put a task that waits for nothing on the list it belongs to
 place_task() {
-  eval "blocker=\$blocked_by_$1 waits=\$waits_$1 outcome=\$outcome_$1"
+  eval "blocker=\${blocked_by_$1-} waits=\${waits_$1-0} outcome=\${outcome_$1-selected}"
   if [ -n "$blocker" ] && [ "$outcome" = selected ]; then
     eval "outcome_$1=hopeless"
     hopeless="$hopeless$1 "
@@ -110,7 +113,7 @@ place_task() {
 
 # add_ready <number>: put the task behind those of its rank that can start
 add_ready() {
-  eval "rank=\$rank_$1"
+  eval "rank=\${rank_$1-0}"
   eval "ready_at_$rank=\"\${ready_at_$rank-}$1 \""
   ready_count=$((ready_count + 1))
 }
@@ -163,15 +166,17 @@ collect_results() {
     look=1 look_due=$((now + tick))
   fi
   for number in $running; do
-    eval "id=\$id_$number runner=\$runner_$number identity=\$identity_$number"
-    if [ ! -s "$state/$id.result" ]; then
+    name_task "$number"
+    eval "runner=\$runner_$number identity=\$identity_$number"
+    if [ ! -s "$state/$its_id.result" ]; then
       if [ "$look" -eq 0 ] || is_alive "$runner" "$identity"; then
         still="$still$number "
         continue
       fi
-      [ -s "$state/$id.result" ] || bury_task "$number"
+      [ -s "$state/$its_id.result" ] || bury_task "$number"
     fi
     wait "$runner" 2>/dev/null
+    unset "runner_$number" "identity_$number"
     running_count=$((running_count - 1))
     end_task "$number"
   done
@@ -200,13 +205,12 @@ end_task() {
     record_status=failed record_error=state
   fi
   ! delay_retry "$1" || return 0
-  eval "outcome_$1=\$record_status"
   report_task
   if [ "$record_status" != completed ]; then
     run_outcome=failed
     halt
   fi
-  eval "dependents=\$dependents_$1 left=\$((left_in_$wave - 1)) left_in_$wave=\$left"
+  eval "dependents=\${dependents_$1-} left=\$((left_in_$wave - 1)) left_in_$wave=\$left"
   if [ "$record_status" = completed ]; then
     eval "done_in_$wave=\$((done_in_$wave + 1))"
   fi

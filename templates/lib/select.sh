@@ -1,6 +1,7 @@
 # --- selection: which tasks this run is about
 
-# select_tasks: set outcome_N to `selected` or `skipped`, or leave it empty for a task that this run leaves alone
+# select_tasks: set outcome_N to `skipped`, or to nothing for a task that this run leaves alone; one that it is to run
+# has none
 select_tasks() {
   case " $waves " in
     *" ${only_wave:-${waves##* }} "*) ;;
@@ -8,12 +9,14 @@ select_tasks() {
   esac
   [ -z "$only_task" ] || number_of "$only_task" || usage_error "unknown task '$only_task'"
   only_number=$number
-  for number in $tasks; do
-    eval "wave=\$wave_$number"
-    [ -n "$only_wave" ] && [ "$only_wave" != "$wave" ] && continue
-    [ -n "$only_task" ] && [ "$only_number" != "$number" ] && continue
-    eval "outcome_$number=selected"
-  done
+  if [ -n "$only_wave$only_task" ]; then
+    for number in $tasks; do
+      use_task "$number"
+      if [ "$wave" != "${only_wave:-$wave}" ] || { [ -n "$only_task" ] && [ "$number" != "$only_number" ]; }; then
+        eval "outcome_$number="
+      fi
+    done
+  fi
   set -f
   IFS=', '
   # shellcheck disable=SC2086  # words between commas
@@ -22,7 +25,7 @@ select_tasks() {
   set +f
   for skipped in ${1+"$@"}; do
     number_of "$skipped" || usage_error "skip: unknown task '$skipped'"
-    eval "outcome=\$outcome_$number outcome_$number=\${outcome:+skipped}"
+    eval "outcome=\${outcome_$number-selected} outcome_$number=\${outcome:+skipped}"
   done
 }
 
@@ -31,9 +34,9 @@ select_tasks() {
 resume_tasks() {
   failed_before='' running='' running_count=0
   for number in $tasks; do
-    eval "id=\$id_$number chosen=\$outcome_$number"
-    read_outcome "$id"
-    case $chosen,$outcome in
+    name_task "$number"
+    read_outcome "$its_id"
+    case $its_outcome,$outcome in
       *,completed) eval "outcome_$number=completed" ;;
       selected,running)
         eval "outcome_$number=adopted runner_$number=\$record_pid identity_$number=\$record_identity"
@@ -57,7 +60,8 @@ show_retries() {
   fi
   say "Failed tasks from previous run:"
   for number in $failed_before; do
-    eval "say \"  - \$name_$number (error: \$error_$number)\""
+    name_task "$number"
+    eval "say \"  - \$its_name (error: \$error_$number)\""
   done
   say "" "Creating worktree for retry..." "Launching agent..." ""
 }
@@ -68,7 +72,8 @@ check_dependencies() {
   list_tasks "$only_wave" selected
   needed=
   for number in $listed; do
-    eval "needed=\"\$needed \$deps_of_$number\""
+    use_task "$number"
+    needed="$needed $deps_of"
   done
   checked='' missing=''
   # shellcheck disable=SC2086  # a list of numbers
