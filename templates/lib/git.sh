@@ -17,16 +17,19 @@ become_git() {
   exec git -c gc.auto=0 -c maintenance.auto=false -c commit.gpgSign=false -c core.pager=cat "$@" </dev/null
 }
 
-# enter_repository: set root (the project), parallel_dir (relative to it) and workspaces (where worktrees go)
+# enter_repository: set root (the project), git_common (its repository), own_git_dir (git's side of this checkout),
+# parallel_dir (relative to root) and workspaces (where worktrees go)
 enter_repository() {
   # A hook or another git that started us must not tell our git where to work.
   # shellcheck disable=SC2046  # a list of names
   unset $(git rev-parse --local-env-vars 2>/dev/null)
-  root=$(git -C "$dir" rev-parse --show-toplevel 2>/dev/null) && [ -n "$root" ] ||
+  places=$(git -C "$dir" rev-parse --show-toplevel --absolute-git-dir --git-common-dir 2>/dev/null) ||
     fail "ERROR: not a git repository: '$dir'" "  Run the script from a clone of the project."
-  git_common=$(git -C "$root" rev-parse --git-common-dir) && [ -n "$git_common" ] &&
-    git_common=$(cd -- "$root" && cd -P -- "$git_common" && pwd -P) && [ -f "$git_common/HEAD" ] ||
-    fail "ERROR: git does not say where the repository of '$root' is"
+  root=${places%%"$newline"*} git_common=${places##*"$newline"}
+  own_git_dir=${places#*"$newline"}
+  own_git_dir=${own_git_dir%%"$newline"*}
+  git_common=$(cd -- "$dir" && cd -P -- "$git_common" && pwd -P) && [ -f "$git_common/HEAD" ] ||
+    fail "ERROR: git does not say where the repository of '$dir' is"
   case $dir in
     "$root") parallel_dir=. ;;
     *) parallel_dir=${dir#"$root"/} ;;
@@ -288,7 +291,7 @@ merge_dependencies() {
 # exclude_marker: keep the marker out of `git add -A` in every worktree
 exclude_marker() {
   if ! grep -q -x -F -e "/$marker" -- "$git_common/info/exclude" 2>/dev/null; then
-    mkdir -p -- "$git_common/info"
+    [ -d "$git_common/info" ] || mkdir -p -- "$git_common/info"
     end_line "$git_common/info/exclude"
     printf '/%s\n' "$marker" >>"$git_common/info/exclude"
   fi

@@ -25,7 +25,7 @@ take_lock() {
       rm -f -- "$state/$other"
     fi
   done
-  rm -f -- "$manifest.new"
+  [ ! -e "$manifest.new" ] || rm -f -- "$manifest.new"
 }
 
 # drop_lock: let the next run in

@@ -19,14 +19,13 @@ check_repository() {
   case $workspaces in
     "$root"/*) set -- "$@" ":(exclude,top,literal)${workspaces#"$root"/}" ;;
   esac
-  if [ -n "$(GIT_OPTIONAL_LOCKS=0 git -C "$root" status --porcelain -- "$@" | head -n 1)" ]; then
+  if [ -n "$(GIT_OPTIONAL_LOCKS=0 git -C "$root" status --porcelain -- "$@")" ]; then
     if [ "$mode" = dry_run ]; then
       warn "WARNING: Uncommitted changes detected. Consider committing or stashing."
     else
       object "Uncommitted changes in working directory" "Run 'git stash' or commit changes before parallel execution."
     fi
   fi
-  own_git_dir=$(git -C "$root" rev-parse --absolute-git-dir)
   for operation in MERGE_HEAD CHERRY_PICK_HEAD REVERT_HEAD rebase-merge rebase-apply; do
     if [ -e "$own_git_dir/$operation" ]; then
       object "A git operation is under way ($operation)" "Finish or abort it first."
@@ -69,11 +68,20 @@ check_agent() {
 
 # check_space: set tree_kib to the size of one worktree, and warn when the new ones will hardly fit
 check_space() {
-  tree_kib=$(git -C "$root" ls-tree -r -l "$base_commit" | awk '{ sum += $4 } END { printf "%.0f", int((sum + 1023) / 1024) }')
   place=$workspaces
   [ -d "$place" ] || place=$root
-  df -P -k -- "$place" 2>/dev/null | awk -v count="$new_worktrees" -v kib="$tree_kib" \
-    'NR == 2 && $4 + 0 < count * kib { exit 1 }' ||
+  space=$({
+    git -C "$root" ls-tree -r -l "$base_commit"
+    df -P -k -- "$place" 2>/dev/null
+  } | awk -v count="$new_worktrees" '
+    $2 == "blob" { sum += $4; next }
+    $4 ~ /^[0-9]+$/ { free = $4 }
+    END {
+      kib = int((sum + 1023) / 1024)
+      printf "%.0f %s", kib, free != "" && free < count * kib ? "short" : "enough"
+    }')
+  tree_kib=${space% *}
+  [ "${space#* }" != short ] ||
     warn "WARNING: Not enough disk space for $new_worktrees worktrees below '$WORKSPACE_ROOT'."
 }
 

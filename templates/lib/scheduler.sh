@@ -333,7 +333,8 @@ run_plan() {
   done
   refuse_nothing
   record_run running || fail_to_write
-  write_manifest
+  # Written when the first tasks have been started.
+  manifest_stale=1 manifest_written=0
   while advance; do
     refresh_manifest
     pass_signals

@@ -22,7 +22,7 @@ from tests.chaos.world import World
 COMMANDS = (
     "git",
     "mv",
-    "ln",
+    "mkdir",
     "awk",
     "date",
     "ps",
