@@ -267,3 +267,36 @@ END
   refuses
   grep -q '^ERROR: cannot write to ' "$err" || { show && return 1; }
 }
+
+# short_of_space <kib>: let df say that so much is free
+short_of_space() {
+  mkdir "$home/bin"
+  printf '#!/bin/sh\nprintf "Filesystem 1024-blocks Used Available Capacity Mounted on\\nx 9 9 %s 1%%%% /\\n"\n' "$1" >"$home/bin/df"
+  chmod +x "$home/bin/df"
+  PATH=$home/bin:$PATH
+}
+
+@test "worktrees that will hardly fit are a warning, in a dry run and in a run" {
+  project four
+  head -c 100000 /dev/urandom >"$project/large"
+  commit_all
+  short_of_space 300
+  completes --dry-run
+  err_has "WARNING: Not enough disk space for 4 worktrees below '../workspaces'."
+  completes
+  err_has "WARNING: Not enough disk space for 4 worktrees below '../workspaces'."
+}
+
+@test "worktrees that just fit, and those for which there is plenty of room, are no warning" {
+  project four
+  head -c 100000 /dev/urandom >"$project/large"
+  commit_all
+  short_of_space 900
+  completes --dry-run
+  err_lacks 'disk space'
+  completes
+  err_lacks 'disk space'
+  sed 's/ 900 / 100000000 /' "$home/bin/df" >"$home/df" && cat "$home/df" >"$home/bin/df"
+  completes --force
+  err_lacks 'disk space'
+}
