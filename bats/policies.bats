@@ -24,6 +24,18 @@ load helper
   task_ended task-001 'failed error=exit_code_3 commits=0'
 }
 
+# bats test_tags=portable
+@test "the end of each attempt is noticed while another task runs on" {
+  # bash may lose a child that ends when a trap interrupts a wait: who waits for it then waits for all others, too.
+  project four
+  tune retry_delay 0
+  agent task-001 <<<'[ "$PARALLEL_ATTEMPT" -lt 12 ] || : >"$TEST_NOTES/go"; exit 3'
+  agent task-002 <<<'await test -e "$TEST_NOTES/go"; work; finish'
+  fails --retries 11 --skip task-003,task-004
+  same 12 "$(grep -c 'task=task-001 status=started' "$out")"
+  task_ended task-002 'completed commits=1'
+}
+
 @test "--retries does not repeat what cannot change: a merge conflict, a missing prompt" {
   project diamond
   agent task-001 task-002 <<<'work same; finish'

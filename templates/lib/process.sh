@@ -54,7 +54,7 @@ nap() {
   sleeper=$!
   # A signal that came before this line finds awake set; one that comes later ends the sleep.
   [ -n "$awake" ] || wait "$sleeper" 2>/dev/null
-  if [ -n "$awake" ]; then
+  if [ -n "$awake" ] && [ -n "$sleeper" ]; then
     kill -s KILL "$sleeper" 2>/dev/null
     wait "$sleeper" 2>/dev/null
   fi
@@ -63,7 +63,16 @@ nap() {
 
 # wake: end the nap that goes on, or the next one
 wake() {
+  [ -z "$awake" ] || return 0
   awake=1
-  # Not TERM: a child that has not become the sleep yet still has our traps, and would swallow it.
-  [ -z "$sleeper" ] || kill -s KILL "$sleeper" 2>/dev/null
+  # Not TERM: a child that has not become the sleep yet still has our traps, and would swallow it. One that is gone may be
+  # lost, as reap tells.
+  [ -z "$sleeper" ] || kill -s KILL "$sleeper" 2>/dev/null || sleeper=
+}
+
+# reap <pid>: wait for a child that is at its end. bash loses a child that ends in the very moment in which a trap
+# interrupts a wait, and would wait for it until its other children have ended, too
+reap() {
+  [ -z "${BASH_VERSION-}" ] || kill -s 0 "$1" 2>/dev/null || return 0
+  wait "$1" 2>/dev/null
 }

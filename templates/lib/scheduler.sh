@@ -175,7 +175,7 @@ collect_results() {
       fi
       [ -s "$state/$its_id.result" ] || bury_task "$number"
     fi
-    wait "$runner" 2>/dev/null
+    reap "$runner"
     unset "runner_$number" "identity_$number"
     running_count=$((running_count - 1))
     end_task "$number"
