@@ -30,6 +30,9 @@ stubborn='
   agent task-001 <<<'kill -s KILL $$'
   fails
   task_ended task-001 'failed error=exit_code_137 commits=0'
+  AGENT_COMMAND='exec sh -c "kill -s KILL \$\$"' fails --force
+  task_ended task-001 'failed error=exit_code_137 commits=0'
+  same '' "$(cat "$err")"
 }
 
 @test "an agent command that is not found fails with exit_code_127" {

@@ -71,7 +71,8 @@ run_agent() {
   [ -z "$cause" ] || stop_processes "$agent" "$GRACE" 2>>"$log"
   watch_agent &
   watcher=$!
-  wait "$agent"
+  # What bash has to say of one that was killed, the verdict says.
+  wait "$agent" 2>/dev/null
   exit_code=$?
   # A signal ends a wait early, after its trap has stopped the agent.
   if [ -n "$cause" ]; then
