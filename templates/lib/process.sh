@@ -23,7 +23,15 @@ read_identity() {
   elif kill -s 0 "$1" 2>/dev/null; then
     # A ps that knows no lstart leaves the number alone to go by.
     stat=$(ps -o stat= -o lstart= -p "$1" 2>/dev/null) || stat=$(ps -o stat= -p "$1" 2>/dev/null)
-    identity=$(printf '%s\n' "$stat" | sed -n 's/^ *[^Z ][^ ]* */since /p' | tr -s ' ' '_')
+    # shellcheck disable=SC2086  # fields
+    set -- $stat
+    case ${1-} in
+      '' | Z*) return 0 ;;
+    esac
+    shift
+    IFS=_
+    identity=since_${1+$*}
+    unset IFS
   fi
 }
 
