@@ -6,9 +6,9 @@ draw_frame() {
     -v color="$color" -v full_screen="$full_screen" '
     # Without escape sequences and control characters, and of a progress bar only its last state.
     function clean(text) {
-      gsub(/\033\[[0-?]*[ -\/]*[@-~]/, "", text)
+      gsub(/\033\[[0-?]*[ -\057]*[@-~]/, "", text)
       gsub(/\033[]PX^_][^\007\033]*(\007|\033\\)?/, "", text)
-      gsub(/\033[ -\/]*[0-~]?/, "", text)
+      gsub(/\033[ -\057]*[0-~]?/, "", text)
       sub(/\r+$/, "", text)
       sub(/.*\r/, "", text)
       gsub(/\t/, " ", text)
