@@ -6,6 +6,11 @@
 bats_require_minimum_version 1.5.0
 
 read -r -a shell <<<"${PARALLELGEN_SHELL:-sh}"
+if [ -n "${USERLAND-}" ]; then
+  # Only the script, and what it starts, sees that userland.
+  export PARALLELGEN_REAL_PATH=$PATH
+  shell=(sh "${BASH_SOURCE[0]%/*}/userlands/enter" "$USERLAND" "$(type -P "${shell[0]}")" "${shell[@]:1}")
+fi
 
 # The person who runs the tests, a hook or a session may have set any of these.
 # shellcheck disable=SC2046  # a list of names
@@ -233,13 +238,37 @@ mode_of() {
   "$PERL" -e 'printf "%04o\n", (stat $ARGV[0])[2] & 07777' "$1"
 }
 
+# hides_proc: true when the script under test sees no /proc: it finds nobody who left his group and lost his parent
+hides_proc() {
+  [ -d "${USERLAND:-none}/proc" ]
+}
+
+# script_path: print the PATH of the script under test
+script_path() {
+  local rest=$PATH
+  if [ -n "${USERLAND-}" ]; then
+    rest=$(cat "$USERLAND/rest")
+    rest=$USERLAND/bin${rest:+:$rest}
+  fi
+  printf '%s\n' "$rest"
+}
+
+# prefer <folder>: put the folder before all others in the PATH of the script under test
+prefer() {
+  export PARALLELGEN_BOX
+  PARALLELGEN_BOX=$1:$(script_path)
+  PATH=$1:$PATH
+}
+
 # poor_box <command>...: make a folder that holds git, the POSIX utilities and these commands, and nothing else
 poor_box() {
-  local box=$home/box utility
+  local box=$home/box utility place path
+  path=$(script_path)
   mkdir "$box"
   for utility in sh git awk basename cat chmod cksum cmp comm cp cut date dd df diff dirname du env expr find fold grep \
     head id kill ln ls mkdir mkfifo mv od paste printf ps pwd rm rmdir sed sleep sort stty tail tee touch tr tty uname uniq wc xargs "$@"; do
-    ln -s "$(type -P "$utility")" "$box/$utility"
+    place=$(PATH=$path type -P "$utility") || :
+    [ -z "$place" ] || ln -s "$place" "$box/$utility"
   done
   shell[0]=$(type -P "${shell[0]}")
   box_path=$box
@@ -249,8 +278,10 @@ poor_box() {
 on_poor_box() {
   local status_of=0 path=$PATH
   PATH=$box_path
+  export PARALLELGEN_BOX=$box_path
   "$@" || status_of=$?
   PATH=$path
+  unset PARALLELGEN_BOX
   return "$status_of"
 }
 

@@ -319,7 +319,7 @@ JSON
   mkdir "$home/bin"
   printf '#!/bin/sh\ncase $* in *%%s*) exec "%s" "$@" ;; esac\necho 20261122T064453Z\n' "$(type -P date)" >"$home/bin/date"
   chmod +x "$home/bin/date"
-  PATH=$home/bin:$PATH
+  prefer "$home/bin"
   completes
   completes --force
   completes --force

@@ -173,7 +173,7 @@ END
   mkdir "$home/bin"
   printf '#!/bin/sh\n. "%s"\n' "$BATS_TEST_DIRNAME/agents/fake.sh" >"$home/bin/claude"
   chmod +x "$home/bin/claude"
-  PATH=$home/bin:$PATH
+  prefer "$home/bin"
   export AGENT_COMMAND='claude -p --dangerously-skip-permissions'
   IS_SANDBOX='' refuses
   err_has 'ERROR: claude refuses --dangerously-skip-permissions as root'

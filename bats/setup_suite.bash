@@ -14,6 +14,11 @@ setup_suite() {
   fi
   export LC_ALL PYTHON PERL PROJECTS=$BATS_SUITE_TMPDIR/projects
 
+  if [ -n "${PARALLELGEN_USERLAND-}" ]; then
+    export USERLAND=$BATS_SUITE_TMPDIR/userland
+    "$here/userlands/build" "$PARALLELGEN_USERLAND" "$USERLAND" || return
+  fi
+
   PYTHONPATH=$root "$PYTHON" "$here/render.py" "$PROJECTS" "$here"/plans/*
   for plan in "$here"/plans/*; do
     cd "$PROJECTS/${plan##*/}" || return

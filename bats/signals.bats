@@ -177,6 +177,25 @@ signal_group() {
   out_has '[PROGRESS] wave=1 status=completed tasks=4/4' '[PROGRESS] execution status=completed'
 }
 
+# bats test_tags=portable
+@test "a run is known to be alive in another time zone, too" {
+  # Without /proc only ps tells when a process began, in local time unless told otherwise.
+  project one
+  agent task-001 <<<'note up; await test -e "$TEST_NOTES/go"; work; finish'
+  TZ=Asia/Tokyo launch
+  await noted up
+  local first=$pid
+  out=$home/out2 err=$home/err2
+  TZ=America/New_York refuses --retry-failed
+  err_has "ERROR: another run of 'parallel/TS-0042-inventory' is under way"
+  TZ=America/New_York run_script --status
+  grep -q "^Run: running, started .*, process $first\$" "$out" || { show && return 1; }
+  out=$home/out err=$home/err
+  : >"$TEST_NOTES/go"
+  wait "$first"
+  out_has '[PROGRESS] execution status=completed'
+}
+
 @test "of runs that start together one goes on" {
   project one
   agent task-001 <<<'note run; await test -e "$TEST_NOTES/go"; work; finish'

@@ -43,7 +43,7 @@ print_facts() {
   plan
   printf '\n'
   cd -- "$state" 2>/dev/null || return 0
-  [ -r /proc/self/stat ] || ps -A -o pid= -o stat= -o lstart=
+  [ -r /proc/self/stat ] || LC_ALL=C TZ=UTC0 ps -A -o pid= -o stat= -o lstart=
   set -- run *.start *.result
   if [ "$crowded" -eq 0 ]; then
     set -- "$@" ..//*.log

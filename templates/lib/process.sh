@@ -22,7 +22,7 @@ read_identity() {
     [ $# -lt 20 ] || [ "$1" = Z ] || [ "$1" = X ] || identity=$boot:${20}
   elif kill -s 0 "$1" 2>/dev/null; then
     # A ps that knows no lstart leaves the number alone to go by.
-    stat=$(ps -o stat= -o lstart= -p "$1" 2>/dev/null) || stat=$(ps -o stat= -p "$1" 2>/dev/null)
+    stat=$(LC_ALL=C TZ=UTC0 ps -o stat= -o lstart= -p "$1" 2>/dev/null) || stat=$(ps -o stat= -p "$1" 2>/dev/null)
     # shellcheck disable=SC2086  # fields
     set -- $stat
     case ${1-} in
