@@ -31,7 +31,7 @@ show_plan() {
       each = int((kib + unit - 1) / unit) * unit
       if (each == 0) each = 1
       printf "Estimated Worktree Space: ~%s (%d %s x ~%s)\n", text(size = each * count), count, \
-        count == 1 ? "worktree" : "worktrees", text(size = each)
+        (count == 1 ? "worktree" : "worktrees"), text(size = each)
     }'
   say "" "Dry run complete. No files modified."
 }
