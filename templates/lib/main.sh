@@ -13,13 +13,15 @@ locate() {
   state=$logs/state
 }
 
-# choose_group_tool: set job_control to 1 where only the shell itself can give an agent a process group, and
-# kill_is_builtin to 1 where it can signal one
-choose_group_tool() {
+# choose_tools: set job_control to 1 where only the shell itself can give an agent a process group, kill_is_builtin to 1
+# where it can signal one, and grep_takes_nul to 1 where grep -F (not that of busybox) looks behind a NUL
+choose_tools() {
   kill_is_builtin=1
   case $(command -v kill) in
     */*) kill_is_builtin=0 ;;
   esac
+  grep_takes_nul=0
+  ! printf 'a\000b\n' | grep -q -F -e b || grep_takes_nul=1
   job_control=0
   if ! command -v setsid >/dev/null 2>&1 && ! command -v perl >/dev/null 2>&1; then
     [ -z "${BASH_VERSION-}${KSH_VERSION-}" ] || job_control=1
@@ -109,7 +111,7 @@ main() {
   read_identity "$$"
   own_identity=$identity
   enter_repository
-  choose_group_tool
+  choose_tools
   if [ "$mode" != status ]; then
     resolve_base
     select_tasks

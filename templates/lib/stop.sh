@@ -9,7 +9,11 @@ is_group() {
 # list_marked: print the environment files of all processes that carry the mark of this task, where the box has them;
 # it takes the place of a subshell
 list_marked() {
-  exec grep -l -F -e "PARALLEL_MARK=$worktree:" /proc/[0-9]*/environ 2>/dev/null
+  if [ "$grep_takes_nul" -eq 1 ]; then
+    exec grep -l -F -e "PARALLEL_MARK=$worktree:" /proc/[0-9]*/environ 2>/dev/null
+  fi
+  pattern=$(printf '%s\n' "$worktree" | sed 's/[].[*^$\\]/\\&/g')
+  exec grep -l -e "PARALLEL_MARK=$pattern:" /proc/[0-9]*/environ 2>/dev/null
 }
 
 # list_processes <agent>: print the ids of the agent, its descendants, its group and all that carry its mark; of the
