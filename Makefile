@@ -14,7 +14,7 @@ demo: .venv/.run-stamp
 
 test: setup
 	$(BIN)/python -m pytest
-	bats/matrix --quick
+	bats/matrix
 
 lint: .venv/.dev-stamp
 	$(BIN)/ruff check .
@@ -22,6 +22,8 @@ lint: .venv/.dev-stamp
 	$(BIN)/mypy
 	$(BIN)/shellcheck -s sh -e $(WHOLE_SCRIPT_RULES) templates/lib/*.sh
 	$(SHFMT) -d templates/lib/*.sh
+	$(BIN)/shellcheck -s sh bats/matrix bats/userlands/build bats/userlands/enter
+	$(SHFMT) -d bats/matrix bats/userlands/build bats/userlands/enter
 	rm -rf build/scripts
 	$(BIN)/python tests/render_examples.py build/scripts
 	$(BIN)/shellcheck -s sh build/scripts/*/*.sh
@@ -30,7 +32,7 @@ lint: .venv/.dev-stamp
 fmt: .venv/.dev-stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(SHFMT) -w templates/lib/*.sh
+	$(SHFMT) -w templates/lib/*.sh bats/matrix bats/userlands/build bats/userlands/enter
 
 # Kill N runs at random instants, resume them, and count what was lost.
 N = 100
