@@ -103,7 +103,7 @@ main() {
     show_usage
     return 0
   fi
-  need printf kill cat git awk grep ls ps sort tail tr wc df dd cp mv rm rmdir mkdir date sleep id
+  need printf kill cat git awk sed grep ls ps sort tail tr wc df dd cp mv rm rmdir mkdir date sleep id
   locate
   load_plan
   read_boot
