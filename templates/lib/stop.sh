@@ -20,12 +20,16 @@ list_marked() {
 # mark alone when the agent is 0, which means that it is not known
 list_processes() {
   {
-    (list_marked)
-    ps -A -o pid= -o ppid= -o pgid= 2>/dev/null || ps -o pid= -o ppid= -o pgid=
+    (list_marked) || [ $? -le 128 ] || exit 1
+    ps -A -o pid= -o ppid= -o pgid= 2>/dev/null || { [ $? -le 128 ] && ps -o pid= -o ppid= -o pgid=; } || exit 1
+    say end
   } | awk -v agent="$1" '
     /^\/proc/ { gsub(/[^0-9]/, ""); found[$0]; next }
+    # Who had to print this list was not killed over it.
+    $1 == "end" { is_whole = 1; next }
     { parent[$1] = $2; if (agent > 1 && ($1 == agent || $3 == agent)) found[$1] }
     END {
+      if (!is_whole) exit 1
       do {
         more = 0
         for (p in parent) if (!(p in found) && parent[p] in found) { found[p]; more = 1 }

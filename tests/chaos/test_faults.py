@@ -23,6 +23,12 @@ def test_a_call_that_fails_loses_nothing(tmp_path: Path) -> None:
     _suffer(faults.every(calls, ["fail"]), tmp_path)
 
 
+def test_a_list_of_processes_that_is_cut_short_is_made_again(tmp_path: Path) -> None:
+    calls = faults.list_calls(tmp_path / "calls")
+    kills = faults.every(calls, ["kill_before", "kill_after"])
+    _suffer([fault for fault in kills if fault.command in ("ps", "grep")], tmp_path)
+
+
 @pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 def test_a_crash_inside_git_loses_nothing(tmp_path: Path) -> None:
     calls = faults.list_calls(tmp_path / "calls")
