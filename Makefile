@@ -9,7 +9,7 @@ SHFMT = $(BIN)/shfmt -ln posix -i 2 -ci
 
 .PHONY: demo test lint fmt chaos bench setup clean
 
-demo: .venv/.run-stamp
+demo: .venv/.compiled
 	$(BIN)/parallelgen demo
 
 test: setup
@@ -42,7 +42,7 @@ chaos: .venv/.dev-stamp
 bench: .venv/.run-stamp
 	$(BIN)/python benchmarks/twelve_tasks.py
 
-setup: .venv/.dev-stamp node_modules/.stamp
+setup: .venv/.dev-stamp .venv/.compiled node_modules/.stamp
 
 .venv/.run-stamp: pyproject.toml
 	$(PYTHON) -c '$(NEEDS)'
@@ -52,6 +52,11 @@ setup: .venv/.dev-stamp node_modules/.stamp
 
 .venv/.dev-stamp: .venv/.run-stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+# Where PYTHONDONTWRITEBYTECODE is set, as in many containers, Python would compile every module at every start.
+.venv/.compiled: .venv/.run-stamp $(wildcard parallelgen/*.py)
+	$(BIN)/python -m compileall -q parallelgen
 	touch $@
 
 node_modules/.stamp: package.json

@@ -1,8 +1,6 @@
-import json
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -157,7 +155,9 @@ def screen() -> "Screen":
 @click.pass_context
 def validate(ctx: click.Context, directory: str, form: str) -> None:
     """Check DIR and report every problem."""
+    import json
     from dataclasses import asdict
+    from pathlib import Path
 
     from parallelgen import source
     from parallelgen.validate import problems
@@ -205,6 +205,8 @@ def plan(directory: str, form: str, **values: Any) -> None:
 @click.pass_context
 def check(ctx: click.Context, directory: str) -> None:
     """Compare the scripts of DIR with what would be generated now; exit 1 with a diff when they differ."""
+    from pathlib import Path
+
     from parallelgen.generate import differences, header_arguments
     from parallelgen.options import settings, with_skip
 
@@ -223,6 +225,7 @@ def check(ctx: click.Context, directory: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(directory: str, as_json: bool) -> None:
     """Tell what became of each task of DIR in the latest run."""
+    import json
     import time
 
     from parallelgen.plan import Settings
@@ -242,8 +245,9 @@ def status(directory: str, as_json: bool) -> None:
 @click.argument("kind", type=click.Choice(["manifest", "task"]))
 def schema(kind: str) -> None:
     """Print the JSON Schema of manifest.json or of a task file's frontmatter."""
-    path = Path(__file__).parent / "schema" / f"{kind}.schema.json"
-    say(path.read_text(encoding="utf-8").removesuffix("\n"))
+    from parallelgen.schemas import text
+
+    say(text(kind).removesuffix("\n"))
 
 
 @cli.command()
@@ -254,6 +258,7 @@ def demo(ctx: click.Context, directory: str | None, max_concurrent: str | None) 
     """Make an example project with git in DIR (default: a temporary folder) and run its plan."""
     import shlex
     import tempfile
+    from pathlib import Path
 
     from parallelgen.demo import create
     from parallelgen.execute import execute

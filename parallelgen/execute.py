@@ -6,9 +6,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from parallelgen import generate, git, plan, preflight, report, source, state
+from parallelgen import git, plan, preflight, report, source, state
 from parallelgen.display import JsonView, PlainView, Screen, View
-from parallelgen.follow import follow
 from parallelgen.options import Options, check_wave, settings, with_skip
 from parallelgen.plan import Plan, Settings, Task
 from parallelgen.progress import RunState, TaskState, begin
@@ -73,6 +72,8 @@ def execute(typed: str, options: Options, environment: Mapping[str, str], screen
             screen.say(report.dependencies_text(options.wave, needed))
         screen.complain("\n\n".join(errors))
         return NOTHING_RUN
+    from parallelgen import generate  # a dry run does without
+
     generate.write(planned, project)
     if options.generate_only:
         screen.say(_generated(project, options.as_json))
@@ -91,6 +92,8 @@ def _to_run(loaded: Loaded, options: Options) -> list[Task]:
 
 def _run(loaded: Loaded, options: Options, screen: Screen) -> int:
     """Run the script to its end, show it, report on it, and return its exit status."""
+    from parallelgen.follow import follow
+
     run = begin(loaded.plan, options.wave)
     if options.retry_failed:
         kept = {id: task for id, task in _completed(loaded).items() if id in run.tasks}
@@ -142,6 +145,8 @@ def _plan_event(planned: Plan, tasks: list[Task], project: Project, base: str) -
 def _generated(project: Project, as_json: bool) -> str:
     """Say what `--generate-only` has written."""
     if as_json:
+        from parallelgen import generate
+
         names = [f"{project.relative}/{name}" for name in (generate.RUN, generate.MONITOR, "logs/")]
         return json.dumps({"event": "generated", "files": names})
     return report.generated_text(project.relative, shlex.quote(project.relative))
