@@ -1,0 +1,1 @@
+"""Measure parallelgen and its scripts against their peers, each in the same run."""
