@@ -39,8 +39,10 @@ N = 100
 chaos: .venv/.dev-stamp
 	$(BIN)/python -m tests.chaos --runs $(N) --jobs 3
 
-bench: .venv/.run-stamp
-	$(BIN)/python benchmarks/twelve_tasks.py
+# Measure against xargs, GNU parallel and others, and write the tables of docs/performance.md: about an hour.
+# QUICK=1 takes minutes and writes nothing; BENCH="startup deps" takes these groups alone.
+bench: .venv/.compiled
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick,--write) $(BENCH)
 
 setup: .venv/.dev-stamp .venv/.compiled node_modules/.stamp
 

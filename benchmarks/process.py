@@ -103,14 +103,16 @@ def started(
     try:
         yield process
     finally:
-        if process.poll() is None:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_GRACE)
-        _ours.remove(process)
-        # What another block has started is not for this one to end.
-        _kill_below({other.pid for other in _ours})
-        process.wait()
+        try:
+            if process.poll() is None:
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_GRACE)
+        finally:
+            # Even when another Ctrl-C ends the wait; but what another block has started, that one ends.
+            _ours.remove(process)
+            _kill_below({other.pid for other in _ours})
+            process.wait()
 
 
 def _kill_below(spared: set[int]) -> None:
