@@ -107,7 +107,7 @@ def _build(events: Iterable[yaml.Event]) -> object:
 
 def _scalar(event: yaml.ScalarEvent, line: int) -> object:
     text: str = event.value
-    if any("\ud800" <= letter <= "\udfff" for letter in text):
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
         raise _RefusedError(line, f"{quoted(text)} holds half a surrogate pair, which is no character")
     if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
         raise _RefusedError(line, f"tags ({event.tag}) are not supported")
