@@ -40,10 +40,12 @@ class View(Protocol):
 class PlainView:
     """Print a wave's progress block when something in it has changed; for pipes and files.
 
-    Changes that come within a moment share a block: tasks are started one after the other.
+    Changes that come within a moment share a block: tasks are started one after the other. It is longer in
+    a large plan, whose blocks are long: printing must not outgrow the work.
     """
 
     _MOMENT = 0.2
+    _MOMENT_OF_A_TASK = 0.001
 
     def __init__(self, screen: Screen, clock: Callable[[], float] = time.monotonic) -> None:
         self._say = screen.say
@@ -60,7 +62,7 @@ class PlainView:
     def update(self, state: RunState, events: Sequence[Event]) -> None:
         """Note which waves have tasks that changed, and print their blocks once they are due."""
         if not self._changed:
-            self._due = self._clock() + self._MOMENT
+            self._due = self._clock() + max(self._MOMENT, len(state.tasks) * self._MOMENT_OF_A_TASK)
         for event in events:
             if event.task and event.wave is not None and event.wave in state.waves:
                 self._changed[event.wave] = state

@@ -2,6 +2,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from parallelgen.errors import ParallelgenError
@@ -49,6 +50,11 @@ class Facts:
     base_commit: str = ""
     tree_size: int | None = None
     base_has_directory: bool = False
+
+    @cached_property
+    def known_worktrees(self) -> frozenset[Path]:
+        """Hold the worktrees so that each of many can be looked up."""
+        return frozenset(self.worktrees)
 
 
 def project_root(directory: Path) -> Path | None:

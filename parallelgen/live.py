@@ -25,6 +25,7 @@ class LiveView:
     """Redraw a table of waves and tasks with a progress bar, a few times a second at most."""
 
     tick = 0.5
+    _PAUSE = 0.2
 
     def __init__(
         self, logs: Path, clock: Callable[[], float] = time.time, console: Console | None = None
@@ -37,10 +38,20 @@ class LiveView:
             console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
         )
         self._live.start()
+        self._due = time.monotonic()
+        self._unseen: RunState | None = None
 
     def update(self, state: RunState, events: Sequence[Event]) -> None:
-        """Redraw; the elapsed times go on without events."""
-        self._live.update(self.frame(state), refresh=True)
+        """Redraw, unless that was a moment ago; the elapsed times go on without events."""
+        self._unseen = state
+        if time.monotonic() >= self._due:
+            self._redraw()
+
+    def _redraw(self) -> None:
+        if self._unseen is not None:
+            self._live.update(self.frame(self._unseen), refresh=True)
+            self._unseen = None
+            self._due = time.monotonic() + self._PAUSE
 
     def line(self, text: str) -> None:
         """Print a line above the table."""
@@ -50,6 +61,7 @@ class LiveView:
 
     def close(self) -> None:
         """Leave the last frame on the screen, and the terminal as it was."""
+        self._redraw()
         self._live.stop()
 
     def frame(self, state: RunState) -> RenderableType:

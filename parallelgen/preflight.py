@@ -121,7 +121,7 @@ def _strangers(facts: Facts, tasks: list[Task], settings: Settings, project: Pro
 
 
 def _is_stranger(worktree: Path, facts: Facts) -> bool:
-    return os.path.lexists(worktree / ".git") and worktree.resolve() not in facts.worktrees
+    return os.path.lexists(worktree / ".git") and worktree.resolve() not in facts.known_worktrees
 
 
 def dependencies(facts: Facts, plan: Plan, tasks: list[Task]) -> list[tuple[Task, bool]]:
