@@ -87,8 +87,11 @@ def make(root: Path, tasks: Iterable[Task], *, files: int = 1, is_tracked: bool 
     git(root, "symbolic-ref", "HEAD", "refs/heads/main")
     git(root, "config", "user.name", "Bench")
     git(root, "config", "user.email", "bench@example.invalid")
+    # A gc in the background would take files from under a copy, and time from what is measured.
+    git(root, "config", "gc.auto", "0")
     git(root, "add", "--", "src", *([DIRECTORY] if is_tracked else []))
     git(root, "commit", "--quiet", "-m", "Start")
+    git(root, "repack", "-a", "-d", "--quiet")
     return root
 
 
