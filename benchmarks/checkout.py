@@ -10,7 +10,7 @@ from benchmarks.figures import Figure, in_turn, ratios
 from benchmarks.process import run
 
 NEEDS = ("xargs",)
-_FILES, _TASKS = 20_000, 8
+_TASKS = 8
 _WIDE = "-c checkout.thresholdForParallelism=100 -c checkout.workers"
 _REGISTER = 'for n in $tasks; do git worktree add -q --no-checkout -b "feature/$n" "../w/$n" || exit; done\n'
 _FILL = "printf '%s\\n' $tasks | xargs -P{jobs} -I% git -C ../w/% {options} checkout -q -f"
@@ -30,17 +30,20 @@ WAYS = {
 
 def measure(*, quick: bool) -> Iterator[Figure]:
     """Measure a whole run whose agents do nothing against each way to make the same worktrees."""
+    files = 3000 if quick else 20_000
     with project.scratch() as place:
-        template = project.make(place / "template", project.plain_tasks(_TASKS), files=_FILES)
+        template = project.make(place / "template", project.plain_tasks(_TASKS), files=files)
         project.generate(template, "--agent-command", project.MARK, "--max-concurrent", str(_TASKS))
-        ways = {name: partial(_take, template, ["sh", "-c", _script(text)]) for name, text in WAYS.items()}
+        ways = {
+            name: partial(_take, template, files, ["sh", "-c", _script(text)]) for name, text in WAYS.items()
+        }
         first = {name: take() for name, take in ways.items()}
         fastest = min(first, key=first.__getitem__)
-        pair = {"ours": partial(_take, template, list(project.SCRIPT)), "peer": ways[fastest]}
+        pair = {"ours": partial(_take, template, files, list(project.SCRIPT)), "peer": ways[fastest]}
         found = in_turn(pair, 2 if quick else 5)
         own, other = (statistics.median(found[name]) for name in pair)
         yield Figure(
-            f"{_TASKS} worktrees of {_FILES:,} files, against {fastest}",
+            f"{_TASKS} worktrees of {files:,} files, against {fastest}",
             ratios(found["ours"], found["peer"]),
             1.1,
             note=f"{own:.2f} s and {other:.2f} s",
@@ -53,11 +56,11 @@ def _script(text: str) -> str:
     return f"tasks='{' '.join(task.id for task in project.plain_tasks(_TASKS))}'\n{text}"
 
 
-def _take(template: Path, command: list[str]) -> float:
+def _take(template: Path, files: int, command: list[str]) -> float:
     with project.copy_of(template) as root:
         taken = run(command, root).wall
         place = root.parent / ("w" if (root.parent / "w").exists() else "workspaces")
-        last = f"src/part-{(_FILES - 1) // 100:03}/file-{_FILES - 1:05}.txt"
+        last = f"src/part-{(files - 1) // 100:03}/file-{files - 1:05}.txt"
         made = [worktree for worktree in place.iterdir() if (worktree / last).exists()]
         assert len(made) == _TASKS, f"{command}: {len(made)} of {_TASKS} worktrees are whole"
         return taken
