@@ -103,6 +103,8 @@ def started(
     try:
         yield process
     finally:
+        # Who outlives a parent that we end now is nobody's but process 1's, where we cannot adopt.
+        below = {pid: _start_of(pid) for pid in descendants(process.pid)}
         try:
             if process.poll() is None:
                 process.terminate()
@@ -111,6 +113,8 @@ def started(
         finally:
             # Even when another Ctrl-C ends the wait; but what another block has started, that one ends.
             _ours.remove(process)
+            for pid in (pid for pid, start in below.items() if start and _start_of(pid) == start):
+                _kill(pid)
             _kill_below({other.pid for other in _ours})
             process.wait()
 
@@ -119,12 +123,21 @@ def _kill_below(spared: set[int]) -> None:
     """Kill, by their numbers, all processes below us but the spared ones, and wait for our children."""
     while below := descendants(os.getpid(), spared):
         for pid in below:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            _kill(pid)
         for pid in below:
             with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
         time.sleep(0.01)
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _start_of(pid: int) -> list[str]:
+    """Return what tells a process from a later one of its number, its start time; empty when it is gone."""
+    return _stat(pid)[19:20]
 
 
 def _take_terminal() -> None:

@@ -59,7 +59,7 @@ def _compare(template: Path, count: int, limit: int, rounds: int) -> Iterator[Fi
         },
         "parallel": ["sh", "-c", f"parallel --will-cite -j{limit} sh .git/plain.sh ::: {tasks}"],
     }
-    ways = {name: partial(_take, template, commands[name], name) for name in commands}
+    ways = {name: partial(take, template, commands[name], name) for name in commands}
     found = in_turn(ways, rounds)
     names = {"plain": "xargs -P", "again": "xargs -P, worktree tried again", "parallel": "GNU parallel"}
     limits = {"plain": 1.15, "again": None, "parallel": 0.9}
@@ -92,7 +92,8 @@ def _compare(template: Path, count: int, limit: int, rounds: int) -> Iterator[Fi
     )
 
 
-def _take(template: Path, command: list[str], name: str) -> Outcome:
+def take(template: Path, command: list[str], name: str) -> Outcome:
+    """Run one way to its end on a fresh copy of the project, and count what it has done."""
     with project.copy_of(template) as root:
         is_ours = name in ("script", "parallel-run")
         usage = run(command, root, statuses=(0,) if is_ours else ())
