@@ -273,7 +273,7 @@ short_of_space() {
   mkdir "$home/bin"
   printf '#!/bin/sh\nprintf "Filesystem 1024-blocks Used Available Capacity Mounted on\\nx 9 9 %s 1%%%% /\\n"\n' "$1" >"$home/bin/df"
   chmod +x "$home/bin/df"
-  PATH=$home/bin:$PATH
+  prefer "$home/bin"
 }
 
 @test "worktrees that will hardly fit are a warning, in a dry run and in a run" {
