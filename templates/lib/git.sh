@@ -139,7 +139,7 @@ forget_worktree() {
 # read_worktree: set git_dir to the folder in which git keeps the state of the task's worktree
 read_worktree() {
   git_dir=
-  { read -r git_dir <"$worktree/.git"; } 2>/dev/null || return 1
+  [ -r "$worktree/.git" ] && { read -r git_dir <"$worktree/.git"; } 2>/dev/null || return 1
   git_dir=${git_dir#gitdir: }
   [ -d "$git_dir" ]
 }
@@ -155,7 +155,7 @@ owns_worktree() {
 # is_on_branch: after read_worktree, true when the branch of the task is checked out in its worktree
 is_on_branch() {
   head=
-  { read -r head <"$git_dir/HEAD"; } 2>/dev/null
+  [ ! -r "$git_dir/HEAD" ] || { read -r head <"$git_dir/HEAD"; } 2>/dev/null
   [ "$head" = "ref: refs/heads/$branch" ]
 }
 

@@ -16,7 +16,8 @@ read_identity() {
   identity=
   if [ -r /proc/self/stat ]; then
     # Fields 3 (state) and 22 (start time) of proc(5); the name before them may hold anything, ')' included.
-    { read -r stat </proc/"$1"/stat; } 2>/dev/null || return 0
+    # posh 0.14 dies of what it has to say of a file that is not there, once a trap has run.
+    [ -r "/proc/$1/stat" ] && { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
     # shellcheck disable=SC2086  # fields, none of which is a pattern
     set -- ${stat##*\) }
     [ $# -lt 20 ] || [ "$1" = Z ] || [ "$1" = X ] || identity=$boot:${20}
@@ -62,6 +63,8 @@ nap() {
   sleeper=$!
   # A signal that came before this line finds awake set; one that comes later ends the sleep.
   [ -n "$awake" ] || wait "$sleeper" 2>/dev/null
+  # In a subshell of bash a signal to the shell above, just before, may have ended the wait.
+  [ -n "$awake" ] || ! kill -s 0 "$sleeper" 2>/dev/null || wait "$sleeper" 2>/dev/null
   if [ -n "$awake" ] && [ -n "$sleeper" ]; then
     kill -s KILL "$sleeper" 2>/dev/null
     wait "$sleeper" 2>/dev/null
