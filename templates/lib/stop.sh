@@ -64,7 +64,8 @@ signal_all() {
   done
 }
 
-# stop_processes <agent> <seconds>: TERM the agent and all that it started, KILL what is left after so many seconds
+# stop_processes <agent> <seconds>: TERM the agent and all that it started, KILL what is left after so many seconds; the
+# log names what is left then
 stop_processes() {
   processes=
   add_processes "$1"
@@ -81,7 +82,7 @@ stop_processes() {
     [ "$look" -eq 1 ] || sleep 1
     signal_all KILL "$1"
   done
-  ! keep_living || warn "$id: these processes survived KILL:$processes"
+  ! keep_living || warn "$id: these processes survived KILL:$processes" 2>>"$log"
 }
 
 # stop_leftovers <agent>: when the agent has ended, stop what it left running

@@ -68,7 +68,7 @@ run_agent() {
   ! is_there "$worktree/$marker" || rm -f -- "$worktree/$marker"
   launch_agent
   # A signal that came while there was no agent to stop has only left its cause.
-  [ -z "$cause" ] || stop_processes "$agent" "$GRACE" 2>>"$log"
+  [ -z "$cause" ] || stop_processes "$agent" "$GRACE" 2>/dev/null
   watch_agent &
   watcher=$!
   # What bash has to say of one that was killed, the verdict says.
@@ -173,7 +173,7 @@ stop_agent() {
   [ -z "$cause" ] || return 0
   cause=$1
   [ -z "$watcher" ] || kill -s TERM "$watcher" 2>/dev/null
-  [ -z "$agent" ] || stop_processes "$agent" "$GRACE" 2>>"$log"
+  [ -z "$agent" ] || stop_processes "$agent" "$GRACE" 2>/dev/null
 }
 
 # decide_verdict: set verdict, error, commits and uncommitted from what was found; the first that applies
