@@ -3,14 +3,22 @@
 load helper
 
 setup_file() {
-  # The same plan as that of the project five.
+  # The same plan as that of the project five, and one that does not fit into 24 rows.
+  local wave task
+  for wave in 1 2 3 4; do
+    for task in 0 1 2 3 4 5 6 7 8 9; do
+      printf '%s\n' "task-$wave$task task-$wave$task-part-$wave-$task $wave - - prompts/task.txt"
+    done
+  done >"$BATS_FILE_TMPDIR/forty"
   PYTHONPATH=${BATS_TEST_DIRNAME%/*}:$BATS_TEST_DIRNAME "$PYTHON" -c '
 import sys
 from pathlib import Path
 from parallelgen.render import monitor_script
 from render import TITLE, read_plan
-print(monitor_script(read_plan(Path(sys.argv[1]).read_text()), f"parallel/{TITLE}"), end="")
-' "$BATS_TEST_DIRNAME/plans/five" >"$BATS_FILE_TMPDIR/monitor-live.sh"
+for plan, script in (sys.argv[1:3], sys.argv[3:5]):
+    Path(script).write_text(monitor_script(read_plan(Path(plan).read_text()), f"parallel/{TITLE}"))
+' "$BATS_TEST_DIRNAME/plans/five" "$BATS_FILE_TMPDIR/monitor-live.sh" \
+    "$BATS_FILE_TMPDIR/forty" "$BATS_FILE_TMPDIR/monitor-forty.sh"
 }
 
 setup() {
@@ -329,6 +337,135 @@ FRAME
   await sees '... 3 more'
   same 'Wave 1: 1/3 completed|  task-002-products  lost|  task-003-shared    failed|  ... 3 more|' \
     "$(tmux -L "$screen" capture-pane -p | sed -n '3,6p' | cut -c1-30 | sed 's/ *$//' | tr '\n' '|')"
+}
+
+# many_tasks: the plan of forty tasks, of which one was lost, one has failed, eleven have completed
+many_tasks() {
+  cp "$BATS_FILE_TMPDIR/monitor-forty.sh" "$dir/scripts/monitor-live.sh"
+  record run status=failed pid=1 identity=x base_branch=main started=1000 finished=8075 max_concurrent=3
+  local task
+  for task in 10 11 12 13 14 15 16 17 18 20 21; do
+    record "task-$task.result" status=completed attempt=1 commits=2 started=1000 finished=1060
+    printf 'working\nthe end of %s: a line that is as long as it takes to fill a window of two hundred columns, %s\n' \
+      "$task" 'and then some more, since it has to be cut there, too, without a letter beyond the edge of the window' \
+      >"$logs/task-$task.log"
+  done
+  record task-19.result status=failed error=timeout attempt=1 commits=0 started=1000 finished=8200
+  record task-22.start attempt=1 pid=1 identity=none started=1000
+}
+
+# completed_lines <number>..., pending_lines <number>...: print the lines of these tasks for 200 columns
+completed_lines() {
+  local number
+  for number in "$@"; do
+    printf '  task-%s-part-%s-%s  completed   1m 00s  2 commits   %s\n' "$number" "${number%?}" "${number#?}" \
+      "$(tail -n 1 "$logs/task-$number.log")" | cut -c 1-199
+  done
+}
+pending_lines() {
+  local number
+  for number in "$@"; do
+    printf '  task-%s-part-%s-%s  pending\n' "$number" "${number%?}" "${number#?}"
+  done
+}
+
+# screen_is: the screen is what stdin says, but for the time and for blanks at the ends of lines
+screen_is() {
+  tmux -L "$screen" capture-pane -p | sed -e 's/20[0-9]*-[0-9]*-[0-9]*T[0-9:]*Z*$/TIME/' -e 's/ *$//' >"$home/screen"
+  diff -u --label expected - --label found "$home/screen" || { show && return 1; }
+}
+
+# shows <columns> <rows> <last line>: the frame for a window of this size is there, whole and as of one piece
+shows() {
+  await sees "$3"
+  same "$1 $2" "$(tmux -L "$screen" display-message -p '#{pane_width} #{pane_height}')"
+  # A line that had wrapped would push the header out of the window.
+  tmux -L "$screen" capture-pane -p | head -n 1 | grep -q '^parallel/TS-0042-inventory' || { show && return 1; }
+}
+
+# bats test_tags=portable
+@test "a window of 80x24, of 40x12 and of 200x50, and back, is filled and nothing wraps" {
+  many_tasks
+  open_screen 80 24 --interval 1
+  shows 80 24 '40 tasks: 1 failed, 1 lost, 27 pending, 11 completed  (q quits)'
+  screen_is <<'SCREEN'
+parallel/TS-0042-inventory  TIME
+failed in 1h 57m  base main
+Wave 1: 9/10 completed
+  task-19-part-1-9  failed      2h 00m  0 commits   timeout
+Wave 2: 2/10 completed
+  task-22-part-2-2  lost
+  task-23-part-2-3  pending
+  task-24-part-2-4  pending
+  task-25-part-2-5  pending
+  task-26-part-2-6  pending
+  task-27-part-2-7  pending
+  task-28-part-2-8  pending
+  task-29-part-2-9  pending
+Wave 3: 0/10 completed
+  task-30-part-3-0  pending
+  task-31-part-3-1  pending
+  task-32-part-3-2  pending
+  task-33-part-3-3  pending
+  task-34-part-3-4  pending
+  task-35-part-3-5  pending
+  task-36-part-3-6  pending
+  task-37-part-3-7  pending
+  ... 23 more
+40 tasks: 1 failed, 1 lost, 27 pending, 11 completed  (q quits)
+SCREEN
+  tmux -L "$screen" resize-window -x 40 -y 12
+  shows 40 12 '1 failed, 1 lost, 27 pending, 11 comple'
+  screen_is <<'SCREEN'
+parallel/TS-0042-inventory  TIME
+failed in 1h 57m  base main
+Wave 1: 9/10 completed
+  task-19 failed     2h 00m +0  timeout
+Wave 2: 2/10 completed
+  task-22 lost
+  task-23 pending
+  task-24 pending
+  task-25 pending
+  task-26 pending
+  ... 34 more
+1 failed, 1 lost, 27 pending, 11 comple
+SCREEN
+  tmux -L "$screen" resize-window -x 200 -y 50
+  shows 200 50 'task-49-part-4-9'
+  # All of them, each line cut a column before the edge; three rows are left.
+  screen_is <<SCREEN
+parallel/TS-0042-inventory  TIME
+failed in 1h 57m  base main
+Wave 1: 9/10 completed
+$(completed_lines 10 11 12 13 14 15 16 17 18)
+  task-19-part-1-9  failed      2h 00m  0 commits   timeout
+Wave 2: 2/10 completed
+$(completed_lines 20 21)
+  task-22-part-2-2  lost
+$(pending_lines 23 24 25 26 27 28 29)
+Wave 3: 0/10 completed
+$(pending_lines 30 31 32 33 34 35 36 37 38 39)
+Wave 4: 0/10 completed
+$(pending_lines 40 41 42 43 44 45 46 47 48 49)
+40 tasks: 1 failed, 1 lost, 27 pending, 11 completed  (q quits)
+
+
+
+SCREEN
+  tmux -L "$screen" resize-window -x 80 -y 24
+  shows 80 24 '... 23 more'
+  press q
+  gave_back 0
+}
+
+# bats test_tags=portable
+@test "output into a pipe is one frame without a control character, of as many rows as it takes" {
+  many_tasks
+  "${shell[@]}" "$dir/scripts/monitor-live.sh" 2>"$err" 3>&- </dev/null | cat >"$out"
+  same 47 "$(grep -c '' "$out")"
+  same 0 "$(tr -d '\n' <"$out" | tr -cd '\000-\037\177' | wc -c | tr -d ' ')"
+  same '' "$(awk 'length($0) > 79' "$out")"
+  same '' "$(cat "$err")"
 }
 
 # bats test_tags=portable
