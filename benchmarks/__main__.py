@@ -4,7 +4,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from benchmarks import checkout, deps, idle, page, peers, scale, startup, throughput
+from benchmarks import breakdown, checkout, deps, idle, page, peers, scale, startup, throughput
 from benchmarks.figures import Figure
 from benchmarks.process import adopt_orphans
 
@@ -15,6 +15,7 @@ GROUPS = {
     "deps": deps,
     "scale": scale,
     "idle": idle,
+    "breakdown": breakdown,
 }
 
 

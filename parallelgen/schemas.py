@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from parallelgen.problem import Problem, quoted
@@ -22,7 +22,7 @@ _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
 
 def text(name: str) -> str:
     """Return the text of a schema, `manifest` or `task`."""
-    return (resources.files("parallelgen") / "schema" / f"{name}.schema.json").read_text("utf-8")
+    return (Path(__file__).parent / "schema" / f"{name}.schema.json").read_text("utf-8")
 
 
 @cache
