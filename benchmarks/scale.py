@@ -33,11 +33,10 @@ def _generating(sizes: tuple[int, ...], rounds: int) -> Iterator[Figure]:
         1.2,
         note=told,
     )
-    start = statistics.median(usage.wall for usage in found[str(sizes[0])])
-    net = [[usage.wall - start for usage in found[str(size)]] for size in sizes[-2:]]
+    start = statistics.median(usage.cpu for usage in found[str(sizes[0])])
+    net = {size: [(usage.cpu - start) / size for usage in found[str(size)]] for size in sizes[-2:]}
     yield Figure(
-        "the same without the time that the smallest takes",
-        ratios([wall / sizes[-1] for wall in net[1]], [wall / sizes[-2] for wall in net[0]]),
+        "the same in processor time, without that of the smallest", ratios(net[sizes[-1]], net[sizes[-2]])
     )
 
 
