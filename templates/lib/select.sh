@@ -24,6 +24,8 @@ select_tasks() {
   unset IFS
   set +f
   for skipped in ${1+"$@"}; do
+    # zsh makes an empty word of a comma and a blank.
+    [ -n "$skipped" ] || continue
     number_of "$skipped" || usage_error "skip: unknown task '$skipped'"
     eval "outcome=\${outcome_$number-selected} outcome_$number=\${outcome:+skipped}"
   done
