@@ -205,16 +205,19 @@ signal_group() {
     launch --retry-failed
     pids="$pids $pid"
   done
-  # When four have been refused the fifth may end.
-  refused() { [ "$(cat "$home"/err[1-5] | grep -c 'is under way')" -eq 4 ]; }
+  # When four have been refused the fifth may end. That one sees them, too, and is refused as well, is a start in vain
+  # and no harm.
+  refused() { [ "$(cat "$home"/err[1-5] | grep -c 'is under way')" -ge 4 ]; }
   await refused
   : >"$TEST_NOTES/go"
   for pid in $pids; do
     finish
     ends="$ends $status"
   done
-  same ' 0 2 2 2 2' " $(printf '%s\n' $ends | sort | paste -s -d ' ' -)"
-  same run "$(cat "$TEST_NOTES/notes")"
+  case $(printf '%s\n' $ends | sort | paste -s -d ' ' -) in
+    '0 2 2 2 2') same run "$(cat "$TEST_NOTES/notes")" ;;
+    *) same '2 2 2 2 2' "$(paste -s -d ' ' - <<<"${ends// /$'\n'}" | sed 's/^ //')" && absent "$TEST_NOTES/notes" ;;
+  esac
 }
 
 # bats test_tags=portable
