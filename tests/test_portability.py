@@ -18,7 +18,7 @@ def text_of(path: Path) -> str:
 
 
 def options_of(words: list[str]) -> set[str]:
-    """Return the options of a command, one letter each, and the operands that are words of the utility's own."""
+    """Return the options of a command, a letter each, and those operands that are the utility's own words."""
     name, *rest = words
     found: set[str] = set()
     for word in rest:
