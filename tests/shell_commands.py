@@ -1,4 +1,4 @@
-"""Find the commands in a POSIX shell script, each with the options it is given: enough for our own scripts."""
+"""Find the commands of a POSIX shell script, each with its options: enough for our own scripts."""
 
 import re
 from collections.abc import Iterator
