@@ -60,7 +60,8 @@ stubborn=$stubborn'
 @test "the timeout stops an agent that ignores TERM, with its children in other sessions and without parents" {
   project four
   agent task-002 <<<"$stubborn"'work; finish; while :; do sleep 1; done'
-  fails --timeout 1 --grace 1
+  # Long enough for the other three, however busy the box is.
+  fails --timeout 5 --grace 1
   all_dead
   task_ended task-002 'failed error=timeout commits=1'
   out_has '[PROGRESS] wave=1 status=failed tasks=3/4'
