@@ -145,6 +145,13 @@ write_manifest() {
 # refresh_manifest: write the manifest when it is stale, but so seldom that a large plan does not pay for it
 refresh_manifest() {
   if [ "$manifest_stale" -eq 1 ] && [ $((now - manifest_written)) -gt $((task_count / 100)) ]; then
+    # A task whose runner has not come to its first record yet will stand there as pending.
+    unrecorded=0
+    for number in $running; do
+      eval "id=\$id_$number"
+      [ -e "$state/$id.start" ] || unrecorded=1
+    done
     write_manifest
+    manifest_stale=$unrecorded
   fi
 }
