@@ -74,6 +74,11 @@ run_agent() {
   # What bash has to say of one that was killed, the verdict says.
   wait "$agent" 2>/dev/null
   exit_code=$?
+  # A signal that the scheduler got just before may end the wait in a subshell of bash, too.
+  while [ -z "$cause" ] && [ "$exit_code" -gt 128 ] && kill -s 0 "$agent" 2>/dev/null; do
+    wait "$agent" 2>/dev/null
+    exit_code=$?
+  done
   # A signal ends a wait early, after its trap has stopped the agent.
   if [ -n "$cause" ]; then
     wait "$agent" 2>/dev/null
