@@ -1,9 +1,13 @@
 # --- manifest: the `execution` member of manifest.json, written by the orchestrator alone
 
-# print_run: print what only the orchestrator knows of the run, a fact a line, then the line of each task
+# print_run: print what only the orchestrator knows of the run, a fact a line, which tasks run, then the line of each task
 print_run() {
   printf '%s\n' "status $run_outcome" "workspace_root $WORKSPACE_ROOT" "max_concurrent $MAX_CONCURRENT" \
     "base_branch $base_branch" "base_commit $base_commit" "started_at $run_started_at" "finished_at $run_finished_at"
+  for number in $running; do
+    name_task "$number"
+    say "running $its_id"
+  done
   for number in $tasks; do
     eval "printf 'task %s\n' \"\$task_$number\""
   done
@@ -32,7 +36,8 @@ write_manifest() {
         status = "pending"; error = ""; delete fact
         if ((getline line < (file = ENVIRON["state"] "/" id ".result")) <= 0) {
           close(file)
-          if ((getline line < (file = ENVIRON["state"] "/" id ".start")) > 0) status = "running"
+          # A runner may be slow to record that it has started.
+          if ((getline line < (file = ENVIRON["state"] "/" id ".start")) > 0 || id in running) status = "running"
         }
         if (line != "") do {
           key = value = line
@@ -82,6 +87,7 @@ write_manifest() {
         times = split("base_branch base_commit started_at finished_at", time)
       }
       FNR == NR && $0 == "end" { is_whole = 1; next }
+      FNR == NR && $1 == "running" { running[$2]; next }
       FNR == NR && $1 != "task" { key = $1; sub(/^[^ ]* /, ""); run[key] = $0; next }
       FNR == NR {
         if (!($4 in size)) wave[++waves] = $4
@@ -145,13 +151,6 @@ write_manifest() {
 # refresh_manifest: write the manifest when it is stale, but so seldom that a large plan does not pay for it
 refresh_manifest() {
   if [ "$manifest_stale" -eq 1 ] && [ $((now - manifest_written)) -gt $((task_count / 100)) ]; then
-    # A task whose runner has not come to its first record yet will stand there as pending.
-    unrecorded=0
-    for number in $running; do
-      eval "id=\$id_$number"
-      [ -e "$state/$id.start" ] || unrecorded=1
-    done
     write_manifest
-    manifest_stale=$unrecorded
   fi
 }
