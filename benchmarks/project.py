@@ -41,9 +41,9 @@ def plain_tasks(count: int, wave_size: int = 0) -> list[Task]:
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
-    """Lend a temporary folder."""
-    place = Path(tempfile.mkdtemp(prefix="parallelgen-bench-")).resolve()
+def scratch(where: Path | None = None) -> Iterator[Path]:
+    """Lend a temporary folder, in the usual place or in this one."""
+    place = Path(tempfile.mkdtemp(prefix="parallelgen-bench-", dir=where)).resolve()
     try:
         yield place
     finally:
@@ -59,7 +59,7 @@ def scratch() -> Iterator[Path]:
 @contextmanager
 def copy_of(template: Path) -> Iterator[Path]:
     """Lend a fresh copy of a project, in a folder of its own where the worktrees find room."""
-    with scratch() as place:
+    with scratch(template.parent) as place:
         root = place / "project"
         subprocess.run(["cp", "-Rp", "--", str(template), str(root)], check=True)
         # To git all files of a copy look changed, until it has looked.
