@@ -74,7 +74,8 @@ def _wait_for_agents(root: Path, count: int) -> set[int]:
     records: list[Path] = []
     while len(records) < count:
         time.sleep(0.2)
-        records = sorted((root / project.STATE).glob("*.agent"))
+        # An empty one is about to be written.
+        records = [path for path in sorted((root / project.STATE).glob("*.agent")) if path.stat().st_size]
     found = (re.search("^pid=([0-9]+)$", record.read_text(), re.MULTILINE) for record in records)
     return {int(match[1]) for match in found if match}
 
