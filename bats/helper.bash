@@ -20,8 +20,6 @@ export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 umask 022
 
 setup() {
-  # ksh93 takes a variable for unset, now and then, when a trap runs in the middle of an expansion.
-  [ "${PARALLELGEN_SHELL-}" != ksh93 ] || BATS_TEST_RETRIES=2
   begin "$BATS_TEST_TMPDIR" "$BATS_TEST_NUMBER"
 }
 
@@ -29,9 +27,19 @@ teardown() {
   nothing_runs
 }
 
+# allow_retries: let the matrix, which runs thousands of tests on a busy box, try one that failed again, and tell it which.
+# ksh93 takes a variable for unset, now and then, when a trap runs in the middle of an expansion
+allow_retries() {
+  BATS_TEST_RETRIES=${PARALLELGEN_RETRIES:-0}
+  [ "${PARALLELGEN_SHELL-}" != ksh93 ] || BATS_TEST_RETRIES=2
+  [ -z "${PARALLELGEN_RETRIED-}" ] || [ "${BATS_TEST_TRY_NUMBER:-1}" -eq 1 ] ||
+    printf '%s\n' "${BATS_TEST_DESCRIPTION-}" >>"$PARALLELGEN_RETRIED"
+}
+
 # begin <folder> <id>: prepare a place for the projects, agents and notes of a test, or of a whole file
 begin() {
   home=$1
+  allow_retries
   export PARALLELGEN_TEST_ID=$$.$2 HOME=$home TEST_NOTES=$home/notes TEST_AGENTS=$home/agents
   export AGENT_COMMAND="sh '${BATS_TEST_DIRNAME//\'/\'\\\'\'}/agents/fake.sh'" GRACE=1
   mkdir -p "$TEST_NOTES" "$TEST_AGENTS"
