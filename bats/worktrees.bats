@@ -198,3 +198,143 @@ is_sound() {
   completes
   same "1 $(cd -P -- "$spaces/task-001" && pwd -P)" "$(cat "$home/hook")"
 }
+
+# intrude <words>: let the first git command of the script that has these words wait for what stdin does
+intrude() {
+  mkdir "$home/bin"
+  cat >"$home/intruder"
+  printf '#!/bin/sh\ncase $* in\n  *"%s"*) [ -e "%s/once" ] || { : >"%s/once"; sh "%s/intruder" >&2; } ;;\nesac\nexec "%s" "$@"\n' \
+    "$1" "$home" "$home" "$home" "$(type -P git)" >"$home/bin/git"
+  chmod +x "$home/bin/git"
+  prefer "$home/bin"
+}
+
+@test "a worktree that has come in the meantime is not removed, in a repository with extensions" {
+  project one
+  git -C "$project" config extensions.worktreeConfig true
+  intrude 'worktree add' <<INTRUDER
+$(type -P git) -C '$project' worktree add --quiet -b mine '$spaces/task-001'
+echo precious >'$spaces/task-001/precious'
+INTRUDER
+  fails
+  task_ended task-001 'failed error=worktree'
+  same precious "$(cat "$spaces/task-001/precious")"
+  same mine "$(git -C "$spaces/task-001" symbolic-ref --short HEAD)"
+}
+
+@test "the agent of another run, which has a task of the same id, is not stopped" {
+  project chain
+  cp -Rp "$dir" "$project/parallel/TS-0043-other"
+  sed -e 's/^task-001  task-001/task-009  task-009/' -e 's/ 2  task-001 / 2  task-009 /' -e 's/task-002-second/task-002-other /' \
+    "$dir/scripts/run-parallel.sh" >"$home/renamed"
+  cat "$home/renamed" >"$project/parallel/TS-0043-other/scripts/run-parallel.sh"
+  commit_all
+  git -C "$project" update-index --assume-unchanged "$directory/manifest.json"
+  # The second run comes to its task-002 when that of the first is at work.
+  agent task-001 <<<'note first; await grep -q second "$TEST_NOTES/notes"; work; finish'
+  agent task-002 <<<'note up; await grep -q go "$TEST_NOTES/notes"; work; finish'
+  agent task-009 <<<'note second; await grep -q up "$TEST_NOTES/notes"; work; finish'
+  launch --skip task-003
+  local first=$pid
+  await noted first
+  directory=parallel/TS-0043-other
+  use_project
+  fails --skip task-003
+  task_ended task-009 'completed commits=1'
+  task_ended task-002 'failed error=worktree'
+  fails --skip task-003 --retry-failed
+  task_ended task-002 'failed error=worktree'
+  echo go >>"$TEST_NOTES/notes"
+  status=0
+  wait "$first" || status=$?
+  ended_with 0
+  branch_has feature/task-002-second task-002.txt
+}
+
+@test "what git keeps of a worktree that is gone does not become a duplicate" {
+  project one
+  completes
+  rm -rf "$spaces"
+  git -C "$project" branch -m feature/task-001-only done
+  completes
+  is_sound
+  rm -rf "$spaces"
+  completes --force
+  is_sound
+}
+
+@test "a worktree with a submodule is moved aside whole" {
+  project one
+  git init --quiet "$home/library"
+  git -C "$home/library" -c user.name=x -c user.email=x@example.org commit --quiet --allow-empty -m 'Start'
+  git -C "$project" -c protocol.file.allow=always submodule --quiet add "$home/library" library
+  commit_all
+  agent task-001 <<<'git -c protocol.file.allow=always submodule --quiet update --init; work; finish'
+  completes
+  completes --force
+  is_sound
+  local aside
+  aside=$(printf '%s\n' "$spaces"/task-001.*)
+  git -C "$aside" rev-parse --verify --quiet HEAD >/dev/null
+  same 3 "$(git -C "$project" worktree list | wc -l | tr -d ' ')"
+}
+
+@test "files of an agent are kept when somebody has removed the index" {
+  project one
+  agent task-001 <<<'work; exit 3'
+  fails
+  echo mine >>"$spaces/task-001/README.md"
+  rm "$(git -C "$spaces/task-001" rev-parse --git-dir)/index"
+  agent task-001 <<<'finish'
+  completes --retry-failed
+  task_ended task-001 'completed commits=1 uncommitted=1'
+  grep -q mine "$spaces/task-001/README.md"
+}
+
+@test "a worktree of a person's that lacks its tie after a crash is left alone" {
+  project one
+  git -C "$project" worktree add --quiet -b mine "$home/mine"
+  : >"$project/.git/worktrees/mine/commondir"
+  mkdir "$project/.git/parallelgen.notes"
+  run_script
+  [ -e "$project/.git/worktrees/mine/index" ]
+  [ -d "$project/.git/parallelgen.notes" ]
+}
+
+@test "a worktree that is tied by a relative path is known on a retry" {
+  project one
+  agent task-001 <<<'work; exit 3'
+  fails
+  printf 'gitdir: %s\n' "../../project/.git/worktrees/$(basename "$(git -C "$spaces/task-001" rev-parse --git-dir)")" >"$home/relative"
+  cat "$home/relative" >"$spaces/task-001/.git"
+  agent task-001 <<<'finish'
+  completes --retry-failed
+  task_ended task-001 'completed commits=1'
+}
+
+@test "a sparse checkout of an older git stays sparse" {
+  project one
+  mkdir "$project/large"
+  echo large >"$project/large/file"
+  commit_all
+  git -C "$project" config core.sparseCheckout true
+  mkdir -p "$project/.git/info"
+  printf '/*\n!/large/\n' >"$project/.git/info/sparse-checkout"
+  git -C "$project" read-tree -m -u HEAD
+  completes
+  absent "$spaces/task-001/large"
+}
+
+@test "an identity that GIT_CONFIG_COUNT gives is known" {
+  project one
+  git -C "$project" config --unset user.name
+  git -C "$project" config --unset user.email
+  GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=user.name GIT_CONFIG_VALUE_0=Tess GIT_CONFIG_KEY_1=user.email \
+    GIT_CONFIG_VALUE_1=tess@example.org completes
+  same Tess "$(git -C "$project" log -1 --format=%an feature/task-001-only)"
+}
+
+@test "variables of the environment are not taken for those of the script" {
+  project diamond
+  backwards=9 waits_1=3 outcome_1=skipped tried_1=4 rank_2=x ready_at_0='2 ' blocked_by_1=task-002 completes --schedule deps
+}

@@ -21,8 +21,13 @@ become_git() {
 # parallel_dir (relative to root) and workspaces (where worktrees go)
 enter_repository() {
   # A hook or another git that started us must not tell our git where to work.
-  # shellcheck disable=SC2046  # a list of names
-  unset $(git rev-parse --local-env-vars 2>/dev/null)
+  for variable in $(git rev-parse --local-env-vars 2>/dev/null); do
+    case $variable in
+      # Settings of the user's, which may say who commits.
+      GIT_CONFIG_COUNT | GIT_CONFIG_PARAMETERS) ;;
+      *) unset "$variable" ;;
+    esac
+  done
   places=$(git -C "$dir" rev-parse --show-toplevel --absolute-git-dir --git-common-dir 2>/dev/null) ||
     fail "ERROR: not a git repository: '$dir'" "  Run the script from a clone of the project."
   root=${places%%"$newline"*} git_common=${places##*"$newline"}
@@ -64,7 +69,7 @@ resolve_base() {
 # read_format: set is_plain to 1, or to 0 when the repository has a setting that changes how a worktree is tied to it
 read_format() {
   is_plain=0
-  git -C "$root" config --get-regexp '^(extensions[.]|worktree[.]userelativepaths$|core[.]sharedrepository$)' >/dev/null
+  git -C "$root" config --get-regexp '^(extensions[.]|worktree[.]userelativepaths$|core[.]shared|core[.]sparse)' >/dev/null
   # There is none; any other status may mean that nothing is known.
   [ $? -ne 1 ] || is_plain=1
 }
@@ -74,13 +79,18 @@ has_branch() {
   git -C "$root" show-ref --verify --quiet "refs/heads/$1"
 }
 
-# add_worktree: make the task's worktree, without files yet
+# add_worktree: make the task's worktree, without files yet; on a retry take the one that is there
 add_worktree() {
-  [ ! -e "$worktree/.git" ] || return 0
+  if [ -e "$worktree/.git" ]; then
+    [ "$again" -eq 1 ] || say "$worktree has come in the meantime"
+    [ "$again" -eq 1 ]
+    return
+  fi
   if [ "$again" -eq 1 ]; then
-    # A crash may have left the branch locked; no other git works on it.
+    # A crash may have left the branch locked, on which no other git works, and an empty folder.
     rm -f -- "$git_common/refs/heads/$branch.lock"
-    forget_worktree
+    [ ! -d "$worktree" ] || rmdir -- "$worktree" 2>/dev/null
+    [ "$tried" -eq 0 ] || forget_worktrees
     if has_branch "$branch"; then
       register_worktree
       return
@@ -117,23 +127,32 @@ tie_worktree() {
 }
 
 # register_worktree: make the worktree with `git worktree add`, for a branch that exists (git refuses one that is checked
-# out elsewhere) and for a repository with extensions. It may fail while another git is adding one; so try again
+# out elsewhere) and for a repository with extensions. It may fail while another git is adding one; so try again, unless
+# somebody has made a folder here
 register_worktree() {
   tries=0
-  until run_git -C "$root" worktree add --quiet --no-checkout "$worktree" "$branch"; do
+  until run_git -C "$root" worktree add --no-checkout "$worktree" "$branch"; do
     tries=$((tries + 1))
-    [ "$tries" -lt 8 ] && [ -z "$cause" ] || return 1
+    [ "$tries" -lt 8 ] && [ -z "$cause" ] && ! is_there "$worktree" || return 1
     sleep 0.1 2>/dev/null || sleep 1
-    forget_worktree
   done
-  # What went wrong before is of no interest to who reads the agent's log.
-  [ "$tries" -eq 0 ] || printf '' >"$log"
+  # What git had to say is of no interest to who reads the agent's log.
+  printf '' >"$log"
 }
 
-# forget_worktree: take a worktree off git's list that was removed by hand or not quite made
-forget_worktree() {
-  run_git -C "$root" worktree remove --force --force "$worktree" 2>/dev/null
-  [ ! -d "$worktree" ] || rmdir -- "$worktree" 2>/dev/null
+# forget_worktrees: remove what git keeps of the worktrees of selected tasks whose folders are gone. git would take each for
+# a duplicate of the new one, and remove one of the two when it cleans up next
+forget_worktrees() {
+  for side in "$git_common"/worktrees/*; do
+    tied=
+    [ ! -r "$side/gitdir" ] || { read -r tied <"$side/gitdir"; } 2>/dev/null
+    gone=${tied%/.git}
+    # In this order: whoever ties a folder makes it before git's side of it.
+    [ "$gone" = "$workspaces/${gone##*/}" ] && ! is_there "$gone" && [ ! -e "$side/locked" ] || continue
+    number_of "${gone##*/}" || continue
+    name_task "$number"
+    [ "$its_outcome" != selected ] || rm -rf -- "$side"
+  done
 }
 
 # read_worktree: set git_dir to the folder in which git keeps the state of the task's worktree
@@ -141,6 +160,11 @@ read_worktree() {
   git_dir=
   [ -r "$worktree/.git" ] && { read -r git_dir <"$worktree/.git"; } 2>/dev/null || return 1
   git_dir=${git_dir#gitdir: }
+  case $git_dir in
+    /*) ;;
+    # With worktree.useRelativePaths.
+    *) git_dir=$(cd -P -- "$worktree/$git_dir" 2>/dev/null && pwd -P) ;;
+  esac
   [ -d "$git_dir" ]
 }
 
@@ -156,6 +180,8 @@ owns_worktree() {
 is_on_branch() {
   head=
   [ ! -r "$git_dir/HEAD" ] || { read -r head <"$git_dir/HEAD"; } 2>/dev/null
+  # Where refs are not files, this one says nothing.
+  [ "$head" != 'ref: refs/heads/.invalid' ] || head=$(git -C "$worktree" symbolic-ref --quiet HEAD | awk '{ print "ref: " $0 }')
   [ "$head" = "ref: refs/heads/$branch" ]
 }
 
@@ -165,25 +191,27 @@ fill_worktree() {
     say "$worktree is not a worktree of this repository"
     return 1
   fi
-  # git writes the index last: without one the files were never whole, and no agent has been here.
-  filled=0
+  # git writes the index last: without one the files were never whole, unless somebody has removed it since.
+  filled=0 used=0
   [ ! -e "$git_dir/index" ] || filled=1
+  [ "$kept" -eq 0 ] || [ ! -e "$state/$id.agent" ] || used=1
   if is_on_branch; then
-    [ "$filled" -eq 1 ] || run_git -C "$worktree" checkout --quiet --force
+    case $filled$used in
+      00) run_git -C "$worktree" checkout --quiet --force ;;
+      01) run_git -C "$worktree" reset --quiet ;;
+    esac
     return
   fi
-  case $filled,$head in
-    *,ref:*) ;;
-    0,*)
+  # Tied, and not on its branch yet.
+  case $filled$used$head in
+    ??ref:* | ?1*) ;;
+    0*)
       make_branch --force
       return
       ;;
     *)
-      # It has its files, and no agent has moved HEAD.
-      if [ ! -e "$state/$id.agent" ]; then
-        make_branch
-        return
-      fi
+      make_branch
+      return
       ;;
   esac
   say "$worktree is not on $branch, but on '${head#ref: refs/heads/}'"
@@ -236,7 +264,7 @@ clean_worktree() {
 # of `git worktree add` git's side of it without the file that ties it to the repository, which makes other git commands fail
 repair_repository() {
   for new in "$git_common"/parallelgen.*; do
-    [ ! -d "$new" ] || is_alive "${new##*.}" || rm -rf -- "$new"
+    ! is_whole "${new##*.}" || is_alive "${new##*.}" || { rm -f -- "$new/HEAD" "$new/commondir" "$new/gitdir" && rmdir -- "$new"; }
   done
   for side in "$git_common"/worktrees/*; do
     is_half_made || continue
@@ -249,9 +277,18 @@ repair_repository() {
   done
 }
 
-# is_half_made: true when side, git's side of a worktree, lacks the file that ties it to the repository
+# is_half_made: true when side, git's side of a worktree, lacks the file that ties it to the repository, and nobody has
+# worked in the worktree
 is_half_made() {
-  [ -d "$side" ] && [ ! -s "$side/commondir" ]
+  [ -d "$side" ] && [ ! -s "$side/commondir" ] && [ ! -e "$side/index" ] && [ ! -e "$side/logs/HEAD" ]
+}
+
+# is_ours: true when an agent of this task has worked in the worktree, or may be about to: not when another run of the
+# project has made it for a task of the same id
+is_ours() {
+  [ -e "$state/$id.agent" ] || ! read_worktree || is_on_branch || case $head in
+    ref:*) false ;;
+  esac
 }
 
 # merge_dependencies: merge the branches of the task's dependencies into its own, in plan order; false, with error set
@@ -305,7 +342,13 @@ set_aside() {
   done
   if is_there "$worktree"; then
     aside=$worktree.$suffix
-    run_git -C "$root" worktree move "$worktree" "$aside" 2>/dev/null || mv -- "$worktree" "$aside" || return 1
+    if ! run_git -C "$root" worktree move "$worktree" "$aside" 2>/dev/null; then
+      # git moves no worktree with submodules, and has to be told.
+      is_tied=0
+      ! read_worktree || ! owns_worktree || is_tied=1
+      mv -- "$worktree" "$aside" || return 1
+      [ "$is_tied" -eq 0 ] || printf '%s\n' "$aside/.git" >"$git_dir/gitdir"
+    fi
     say "Moved aside: worktree $WORKSPACE_ROOT/$id -> $WORKSPACE_ROOT/${aside##*/}"
   fi
   if has_branch "$branch"; then

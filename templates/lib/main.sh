@@ -52,6 +52,7 @@ prepare() {
   exclude_marker
   read_format
   repair_repository
+  forget_worktrees
   [ "$retry" -eq 1 ] || start_afresh
   link_tasks
 }

@@ -23,7 +23,7 @@ number_plan() {
 
 # load_plan: read the plan; tasks and waves list all numbers, tasks_in_W those of wave W
 load_plan() {
-  tasks='' waves='' plan_end=''
+  tasks='' waves='' plan_end='' ready_at_0=''
   number=0
   numbered=$(number_plan)
   while read -r id name wave rest; do
@@ -33,6 +33,9 @@ load_plan() {
     fi
     number=$((number + 1))
     eval "task_$number=\"\$id \$name \$wave \$rest\""
+    # The environment may have had one of these.
+    unset "outcome_$number" "blocked_by_$number" "dependents_$number" "waits_$number" "rank_$number" "tried_$number" \
+      "ready_at_$number"
     case " $waves " in
       *" $wave "*) ;;
       *) waves="$waves $wave" && eval "tasks_in_$wave=" ;;

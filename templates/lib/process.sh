@@ -31,7 +31,7 @@ read_identity() {
     esac
     shift
     IFS=_
-    identity=since_${1+$*}
+    identity=since_${1+"$*"}
     unset IFS
   fi
 }

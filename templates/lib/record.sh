@@ -1,4 +1,4 @@
-# --- records: small files of `key=value` lines under logs/state/, each replaced whole or not at all
+# --- records: small files of `key=value` lines under logs/state/, each whole or none
 
 # read_record <name>: set record_<key> for each line of the record, the others to nothing; false when there is none
 read_record() {

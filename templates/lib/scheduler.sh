@@ -35,9 +35,9 @@ link_tasks() {
 
 # rank_tasks: with --schedule deps, set rank_N to how many tasks the longest chain has that waits for the task
 rank_tasks() {
-  top_rank=0
+  top_rank=0 backwards=''
   for number in $tasks; do
-    backwards="$number ${backwards-}"
+    backwards="$number $backwards"
   done
   for number in $backwards; do
     use_task "$number"
@@ -81,7 +81,7 @@ release_wave() {
   list_tasks "$1" skipped
   for number in $listed; do
     use_task "$number"
-    add_record "$id.result" "status=skipped" "finished=$now" "finished_at=$now_at"
+    write_record "$id.result" "status=skipped" "finished=$now" "finished_at=$now_at"
     announce_wave
     progress "wave=$wave task=$id status=skipped"
   done
@@ -136,7 +136,7 @@ block_task() {
   use_task "$1"
   announce_wave
   eval "blocker=\$blocked_by_$1"
-  add_record "$id.result" "status=blocked" "by=$blocker" "finished=$now" "finished_at=$now_at"
+  write_record "$id.result" "status=blocked" "by=$blocker" "finished=$now" "finished_at=$now_at"
   end_task "$1"
 }
 
@@ -191,7 +191,7 @@ bury_task() {
   read_record "$id.start"
   verdict=failed
   [ -z "$stopping" ] || verdict=interrupted
-  add_record "$id.result" "status=$verdict" "attempt=$record_attempt" "error=lost" \
+  write_record "$id.result" "status=$verdict" "attempt=$record_attempt" "error=lost" \
     "started=$record_started" "started_at=$record_started_at" "finished=$now" "finished_at=$now_at"
 }
 

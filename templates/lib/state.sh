@@ -8,8 +8,8 @@ write_record() {
   printf '%s' "$content" >"$state/.$record.new" && mv -f -- "$state/.$record.new" "$state/$record"
 }
 
-# add_record <name> <key=value>...: the same for a record of a task, of which there is mostly none yet: that is written
-# where it belongs, in one piece. Whoever looks in between, or after a crash, finds it empty, and that is no record
+# add_record <name> <key=value>...: the same for a record of which there is mostly none yet: that is written where it
+# belongs, with the line last without which it counts as none, so that a crash in between does no harm
 add_record() {
   if [ -e "$state/$1" ]; then
     write_record "$@"

@@ -17,8 +17,10 @@ begin_attempt() {
   [ ! -e "$state/$id.result" ] || mv -f -- "$state/$id.result" "$state/$id.earlier"
   again=$retry kept=0
   [ "$tried" -eq 0 ] || again=1
-  if [ -e "$worktree/.git" ]; then
+  if [ "$again" -eq 1 ] && [ -e "$worktree/.git" ]; then
     kept=1
+  fi
+  if [ "$kept" -eq 1 ] && is_ours; then
     stop_remains 2>>"$log"
     repair_worktree >>"$log" 2>&1
   fi
@@ -39,14 +41,15 @@ run_task() {
   trap 'stop_agent timeout' USR2
   read_identity "$runner"
   started=$now started_at=$now_at
-  add_record "$id.start" "attempt=$attempt" "pid=$runner" "identity=$identity" "kept=$kept" \
-    "started=$started" "started_at=$started_at" || return 1
+  add_record "$id.start" "attempt=$attempt" "identity=$identity" "kept=$kept" "started=$started" \
+    "started_at=$started_at" "pid=$runner" || return 1
   # Either a new scheduler sees this record, or we see that it has taken over from ours, and leave the task to it.
   [ "$mode" = task ] || [ -e "$state/lock.$$" ] || return 1
 
   if ! { add_worktree && fill_worktree; } >>"$log" 2>&1; then
     error=worktree
-    warn "$id: cannot create worktree $WORKSPACE_ROOT/$id: $(tail -n 1 -- "$log")"
+    why=$(tail -n 1 -- "$log")
+    warn "$id: cannot create worktree $WORKSPACE_ROOT/$id: ${why:-git does not say why; a hook may have failed}"
   elif ! merge_dependencies; then
     # It has set error.
     :
@@ -57,7 +60,7 @@ run_task() {
   fi
   decide_verdict
   read_clock
-  add_record "$id.result" "status=$verdict" "attempt=$attempt" "commits=$commits" "uncommitted=$uncommitted" \
+  write_record "$id.result" "status=$verdict" "attempt=$attempt" "commits=$commits" "uncommitted=$uncommitted" \
     "error=$error" "exit_code=$exit_code" "started=$started" "started_at=$started_at" \
     "finished=$now" "finished_at=$now_at"
 }
@@ -112,7 +115,7 @@ launch_agent() {
     # The record is of this process, which becomes the agent: there is no moment at which an agent runs unrecorded.
     read_pid
     read_identity "$pid"
-    add_record "$id.agent" "pid=$pid" "identity=$identity" "start_commit=$start_commit" || exit 125
+    add_record "$id.agent" "start_commit=$start_commit" "identity=$identity" "pid=$pid" || exit 125
     cd -- "$worktree" || exit 125
     umask "$user_umask"
     # These mark a Claude Code session; an agent that inherits them believes that it is nested, and misbehaves.
