@@ -291,7 +291,9 @@ END
   echo x >"$TEST_NOTES/go"
   finish
   ended_with 1
-  all_dead
+  # Its watcher has the mark; where that is not seen, it ends by itself when it looks next.
+  ! hides_proc || end_naps
+  await nobody_lives
   task_ended task-002 'failed error=lost'
   out_has '[PROGRESS] wave=1 status=failed tasks=3/4'
   same '[{"id": "task-002", "error": "lost"}]' "$(execution 'e["failed_tasks"]')"

@@ -321,6 +321,10 @@ end_naps() {
   for seconds in 1 2 4 8 10 16 32; do
     kill_all "sleep $seconds"
   done
+  # ksh93 sleeps by itself.
+  [ "${PARALLELGEN_SHELL-}" != ksh93 ] || living | while read -r number _; do
+    ! grep -q nanosleep "/proc/$number/wchan" 2>/dev/null || kill -s KILL "$number" 2>/dev/null || :
+  done
 }
 
 # nobody_lives: true when this test has no process left

@@ -141,8 +141,9 @@ def _stat_of(pid: int) -> list[str]:
 
 def _identity_of_ps(pid: int) -> str:
     for fields in (["-o", "stat=", "-o", "lstart="], ["-o", "stat="]):
-        answer = subprocess.run(["ps", *fields, "-p", str(pid)], capture_output=True, text=True, check=False)
-        found = re.match(r" *[^Z\s]\S* *(.*)", answer.stdout)
+        command = ["env", "LC_ALL=C", "TZ=UTC0", "ps", *fields, "-p", str(pid)]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        found = re.match(r" *[^Z\s]\S* *(.*?) *$", answer.stdout.rstrip())
         if answer.returncode == 0:
             return re.sub(" +", "_", f"since {found[1]}") if found else ""
     return ""

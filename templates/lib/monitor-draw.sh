@@ -206,6 +206,8 @@ draw_frame() {
     $2 !~ /Z/ {
       pid = $1
       sub(/^ *[^ ]+ +[^ ]+ +/, "")
+      # Some pad the last column, too.
+      sub(/ +$/, "")
       gsub(/ +/, "_")
       identity[pid] = "since_" $0
     }
