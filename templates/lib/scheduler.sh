@@ -168,12 +168,12 @@ collect_results() {
   for number in $running; do
     name_task "$number"
     eval "runner=\$runner_$number identity=\$identity_$number"
-    if [ ! -s "$state/$its_id.result" ]; then
+    if ! has_result; then
       if [ "$look" -eq 0 ] || is_alive "$runner" "$identity"; then
         still="$still$number "
         continue
       fi
-      [ -s "$state/$its_id.result" ] || bury_task "$number"
+      has_result || bury_task "$number"
     fi
     reap "$runner"
     unset "runner_$number" "identity_$number"
@@ -181,6 +181,11 @@ collect_results() {
     end_task "$number"
   done
   running=$still
+}
+
+# has_result: true when the verdict on the task that was named is recorded, to its last line
+has_result() {
+  [ -s "$state/$its_id.result" ] && read_record "$its_id.result" && [ -n "$record_status" ]
 }
 
 # bury_task <number>: a runner died without a verdict: stop what its agent left, and give one

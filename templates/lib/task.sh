@@ -60,9 +60,9 @@ run_task() {
   fi
   decide_verdict
   read_clock
-  write_record "$id.result" "status=$verdict" "attempt=$attempt" "commits=$commits" "uncommitted=$uncommitted" \
-    "error=$error" "exit_code=$exit_code" "started=$started" "started_at=$started_at" \
-    "finished=$now" "finished_at=$now_at"
+  add_record "$id.result" "attempt=$attempt" "commits=$commits" "uncommitted=$uncommitted" "error=$error" \
+    "exit_code=$exit_code" "started=$started" "started_at=$started_at" "finished=$now" "finished_at=$now_at" \
+    "status=$verdict"
 }
 
 # run_agent: launch the agent and wait until it has ended or was stopped, with all that it started
