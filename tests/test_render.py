@@ -29,7 +29,7 @@ load_plan
 for number in $tasks; do
   use_task "$number"
   numbers=
-  for dep in $deps_of; do eval "numbers=\"\$numbers \$id_$dep\""; done
+  for dep in $deps_of; do name_task "$dep"; numbers="$numbers $its_id"; done
   printf '%s\n' "$id|$name|$wave|$limit|$prompt|$numbers"
 done
 set -- "$AGENT_COMMAND" "$WORKSPACE_ROOT" "$BASE_BRANCH" "$tech_spec" "$MAX_CONCURRENT" "$TASK_TIMEOUT"
