@@ -286,8 +286,11 @@ is_half_made() {
 # is_ours: true when an agent of this task has worked in the worktree, or may be about to: not when another run of the
 # project has made it for a task of the same id
 is_ours() {
-  [ -e "$state/$id.agent" ] || ! read_worktree || is_on_branch || case $head in
-    ref:*) false ;;
+  [ ! -e "$state/$id.agent" ] || return 0
+  read_worktree || return 0
+  ! is_on_branch || return 0
+  case $head in
+    ref:*) return 1 ;;
   esac
 }
 

@@ -194,9 +194,9 @@ def suffer(fault: Fault, folder: Path, shell: tuple[str, ...] = ("sh",)) -> Outc
             voyage.machine.wait(name, 0.003)
         else:
             outcome.violations += hear(voyage, name, voyage.await_end(name))
-        if (folder / "faults" / "fired").exists():
-            call = (folder / "faults" / "fired" / "call").read_text().strip()
-            voyage.tell(f"{fault}: {call}")
+        # Who was killed at once has not written it.
+        if (call := folder / "faults" / "fired" / "call").exists():
+            voyage.tell(f"{fault}: {call.read_text().strip()}")
         voyage.peaceful()
     finally:
         voyage.machine.crash()
