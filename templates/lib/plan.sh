@@ -94,8 +94,8 @@ list_tasks() {
   listed='' count=0
   eval "candidates=\$tasks_in_$1"
   for number in $candidates; do
-    eval "outcome=\${outcome_$number-selected}"
-    if [ "$outcome" = "$2" ]; then
+    name_task "$number"
+    if [ "$its_outcome" = "$2" ]; then
       listed="$listed $number"
       count=$((count + 1))
     fi

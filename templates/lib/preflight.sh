@@ -102,8 +102,8 @@ check_way() {
   branches=$(git -C "$root" for-each-ref --format='%(refname)' "refs/heads/$branch_prefix") ||
     fail "ERROR: git cannot list the branches of '$root'"
   for number in $tasks; do
-    eval "outcome=\${outcome_$number-selected}"
-    [ "$outcome" = selected ] || continue
+    name_task "$number"
+    [ "$its_outcome" = selected ] || continue
     use_task "$number"
     found=
     if [ "$retry" -eq 0 ] && read_outcome "$id" && [ "$outcome" = running ]; then
