@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from parallelgen.options import VARIABLES
+from parallelgen.settings import in_scripts
 
 # In CI the same examples each time, however slow the machine; elsewhere new ones.
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,7 +32,12 @@ def _own_git_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-_SETTINGS = {*VARIABLES.values(), "IS_SANDBOX", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"}
+_SETTINGS = {row.variable for row in in_scripts()} | {
+    "IS_SANDBOX",
+    "GIT_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_WORK_TREE",
+}
 
 
 def git(directory: Path, *arguments: str) -> str:

@@ -2,8 +2,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from parallelgen.source import read
-from parallelgen.validate import problems
+from parallelgen.planning.plan import Plan, build
+from parallelgen.reading.source import read
+from parallelgen.settings import Settings
 
 Text = str | bytes
 
@@ -38,4 +39,11 @@ def task(*lines: str, body: str = "") -> str:
 
 def told(root: Path) -> list[str]:
     """Say what is wrong with a directory, a line each."""
-    return [str(problem) for problem in problems(read(root))]
+    return [str(problem) for problem in build(read(root)).problems]
+
+
+def plan_of(root: Path, settings: Settings | None = None) -> Plan:
+    """Plan a directory that has no errors."""
+    planned = build(read(root), settings)
+    assert planned.plan, planned.problems
+    return planned.plan

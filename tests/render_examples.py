@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
-from parallelgen import plan, source
-from parallelgen.render import monitor_script, run_script
+from parallelgen.planning import plan
+from parallelgen.reading import source
+from parallelgen.writing import generate, render
 
 
 def main(out: Path) -> None:
@@ -13,11 +14,11 @@ def main(out: Path) -> None:
         sys.exit("no examples found")
     for manifest in examples:
         directory = manifest.parent
-        built = plan.build(source.read(directory))
+        planned = plan.build(source.read(directory)).plan
+        if planned is None:
+            sys.exit(f"{directory} has errors")
         folder = out / f"{directory.parent.parent.name}-{directory.name}"
-        folder.mkdir(parents=True)
-        for name, render in (("run-parallel.sh", run_script), ("monitor-live.sh", monitor_script)):
-            (folder / name).write_text(render(built, f"parallel/{directory.name}"), encoding="utf-8")
+        generate.write_scripts(folder, render.scripts(planned, f"parallel/{directory.name}"))
 
 
 if __name__ == "__main__":

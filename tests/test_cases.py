@@ -9,21 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from parallelgen import graph
-from parallelgen.plan import build
-from parallelgen.source import read
-from parallelgen.validate import problems
+from parallelgen.planning.plan import build
+from parallelgen.reading.source import read
+from parallelgen.writing import graph
 
 CASES = sorted(path.parent for path in (Path(__file__).parent / "cases").glob("*/input"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
 def test_case(case: Path) -> None:
-    source = read(case / "input")
-    found = problems(source)
-    sound = all(problem.severity == "warning" for problem in found)
-    expect(case / "problems.txt", "".join(f"{problem}\n" for problem in found))
-    expect(case / "plan.json", graph.json(build(source)) if sound else "")
+    planned = build(read(case / "input"))
+    expect(case / "problems.txt", "".join(f"{problem}\n" for problem in planned.problems))
+    expect(case / "plan.json", graph.json(planned.plan) if planned.plan else "")
 
 
 def expect(path: Path, text: str) -> None:

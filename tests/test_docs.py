@@ -8,7 +8,7 @@ import click
 import pytest
 
 from parallelgen.cli import cli
-from parallelgen.options import VARIABLES
+from parallelgen.settings import in_scripts
 from tests.conftest import parallelgen
 
 ROOT = Path(__file__).parent.parent
@@ -28,7 +28,12 @@ def options_of(command: click.Command) -> set[str]:
 def options_of_script(name: str) -> set[str]:
     text = (LIBRARY / SCRIPTS[name]).read_text(encoding="utf-8")
     cases = re.findall(r"^ +((?:[-\w]+(?:=\*)? \| )*--[^)\n]*)\)", text, re.MULTILINE)
-    return set(re.findall(OPTION, " ".join(cases)))
+    found = set(re.findall(OPTION, " ".join(cases)))
+    if name == "run-parallel.sh":
+        # One has to come first, and is looked for before all others.
+        found |= set(re.findall(f"= ({OPTION}) ]", (LIBRARY / "main.sh").read_text(encoding="utf-8")))
+        found |= {row.option for row in in_scripts()}
+    return found
 
 
 def library() -> str:
@@ -60,10 +65,8 @@ def test_nothing_is_documented_that_does_not_exist() -> None:
 
 
 def test_every_variable_is_documented() -> None:
-    settings = set(re.findall(r"\$\{(\w+)-\}", (ROOT / "templates" / "run-parallel.sh.j2").read_text()))
-    assert settings == set(VARIABLES.values())
     exported = set(re.findall(r"PARALLEL_[A-Z]+", library()))
-    assert {name for name in settings | exported if f"`{name}`" not in USAGE} == set()
+    assert {name for name in exported if f"`{name}`" not in USAGE} == set()
 
 
 def test_every_word_of_a_progress_line_is_documented() -> None:
@@ -75,7 +78,7 @@ def test_every_word_of_a_progress_line_is_documented() -> None:
 
 def test_every_key_of_a_record_is_documented() -> None:
     section = USAGE[USAGE.index("## Files under logs/") :]
-    keys = re.search(r"for key in ([\w \\\n]+); do", (LIBRARY / "record.sh").read_text(encoding="utf-8"))
+    keys = re.search(r"for key in ([\w \\\n]+); do", library())
     assert keys
     assert {key for key in keys[1].replace("\\", "").split() if f"`{key}`" not in section} == set()
 
@@ -126,3 +129,22 @@ def test_the_example_of_the_readme_gives_the_plan_that_it_shows(dialect: str, tm
     assert preview.returncode == 0
     shown = "".join(line.removeprefix("    ") for line in readme.splitlines(keepends=True))
     assert preview.stdout in shown
+
+
+def test_the_sizes_that_pages_tell_are_about_right() -> None:
+    lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in LIBRARY.glob("*.sh")}
+    dashboard = sum(count for name, count in lines.items() if name.startswith("monitor"))
+    told = re.search(
+        r"library\nhas ([\d,]+) lines.*?; (\d+) more are the dashboard",
+        (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"),
+        re.DOTALL,
+    )
+    whole = re.search(r"`lib/` has some ([\d,]+)\nlines", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert told
+    assert whole
+    for text, count in (
+        (told[1], sum(lines.values()) - dashboard),
+        (told[2], dashboard),
+        (whole[1], sum(lines.values())),
+    ):
+        assert int(text.replace(",", "")) == pytest.approx(count, rel=0.05)

@@ -20,6 +20,8 @@ def text_of(path: Path) -> str:
 def options_of(words: list[str]) -> set[str]:
     """Return the options of a command, a letter each, and those operands that are the utility's own words."""
     name, *rest = words
+    if name == "perl":
+        rest = rest[:2]  # its program; what follows is a command of its own
     found: set[str] = set()
     for word in rest:
         if name == "[" and re.fullmatch(r"-[a-z]+|!=|=", word):
@@ -46,7 +48,7 @@ def used() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for path in [*LIBRARY, *GENERATED]:
         for words in commands(text_of(path)):
-            if words[0] == "run_git":
+            if words[0] in {"run_git", "git_step"}:
                 words[0] = "git"
             if words[0] not in ours and "$" not in words[0]:
                 found.setdefault(words[0], set()).update(options_of(words))

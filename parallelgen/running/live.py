@@ -1,0 +1,133 @@
+import os
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from parallelgen.running.progress import Event, RunState, TaskState
+from parallelgen.running.report import count, duration, task_text
+
+_STYLES = {"running": "cyan", "completed": "green", "failed": "red", "lost": "red", "pending": "dim"}
+_TAIL = 4096
+# Control sequences and strings of ECMA-48, then whatever other control characters there are.
+_CONTROL = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)|\x1b[ -/]*[0-~]|[^\x20-\x7e\xa0-\U0010ffff]"
+)
+
+
+class LiveView:
+    """Redraw a table of waves and tasks with a progress bar, a few times a second at most."""
+
+    tick = 0.5
+    _PAUSE = 0.2
+
+    def __init__(
+        self, logs: Path, clock: Callable[[], float] = time.time, console: Console | None = None
+    ) -> None:
+        self._logs = logs
+        self._clock = clock
+        self._console = console or Console()
+        self._tails: dict[str, tuple[tuple[int, int], str]] = {}
+        self._live = Live(
+            console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+        )
+        self._live.start()
+        self._due = time.monotonic()
+        self._unseen: RunState | None = None
+
+    def update(self, state: RunState, events: Sequence[Event]) -> None:
+        """Redraw, unless that was a moment ago; the elapsed times go on without events."""
+        self._unseen = state
+        if time.monotonic() >= self._due:
+            self._redraw()
+
+    def _redraw(self) -> None:
+        if self._unseen is not None:
+            self._live.update(self.frame(self._unseen), refresh=True)
+            self._unseen = None
+            self._due = time.monotonic() + self._PAUSE
+
+    def line(self, text: str) -> None:
+        """Print a line above the table."""
+        self._console.print(Text(_CONTROL.sub("", text)))
+
+    error = line
+
+    def close(self) -> None:
+        """Leave the last frame on the screen, and the terminal as it was."""
+        self._redraw()
+        self._live.stop()
+
+    def frame(self, state: RunState) -> RenderableType:
+        """Make the table and the bar, in no more lines than the terminal has."""
+        room = max(self._console.height - 4, 5)
+        table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        for width in (None, None, None, 1):
+            table.add_column(no_wrap=True, overflow="ellipsis", ratio=width)
+        rows = self._rows(state, room)
+        for style, *cells in rows[:room]:
+            table.add_row(*(Text(cell) for cell in cells), style=style)
+        if len(rows) > room:
+            table.add_row(Text(f"  ... and {len(rows) - room} more", style="dim"), "", "", "")
+        tasks = state.tasks.values()
+        over = sum(task.is_over for task in tasks)
+        running = sum(task.status == "running" for task in tasks)
+        bar = Table.grid(padding=(0, 2, 0, 0))
+        bar.add_row(
+            ProgressBar(
+                total=max(len(tasks), 1), completed=over, width=max(4, min(40, self._console.width - 36))
+            ),
+            Text(f"{count(tasks)} tasks complete, {running} running"),
+        )
+        return Group(table, Text(""), bar)
+
+    def _rows(self, state: RunState, room: int) -> list[tuple[str, str, str, str, str]]:
+        """List style and cells of each line; where room is short, only tasks that deserve a look."""
+        crowded = len(state.tasks) + len(state.waves) > room
+        rows = []
+        for wave, status in state.waves.items():
+            tasks = state.of_wave(wave)
+            rows.append(("bold", f"Wave {wave}", f"{status} {count(tasks)}", "", ""))
+            hidden = {"completed", "skipped"} | (set() if status == "running" else {"pending"})
+            rows += [self._row(task) for task in tasks if not (crowded and task.status in hidden)]
+        return rows
+
+    def _row(self, task: TaskState) -> tuple[str, str, str, str, str]:
+        elapsed, tail = "", ""
+        if task.started is not None:
+            end = task.finished if task.finished is not None else self._clock()
+            elapsed = duration(end - task.started)
+        if task.status in ("running", "failed", "interrupted"):
+            tail = self._tail(task.id)
+        return _STYLES.get(task.status, "yellow"), f"  {task.name}", task_text(task), elapsed, tail
+
+    def _tail(self, id: str) -> str:
+        """Return the last line of a task's log, read again only when the file has changed."""
+        try:
+            with (self._logs / f"{id}.log").open("rb") as file:
+                facts = os.fstat(file.fileno())
+                seen = (facts.st_mtime_ns, facts.st_size)
+                known = self._tails.get(id)
+                if known and known[0] == seen:
+                    return known[1]
+                file.seek(max(0, facts.st_size - _TAIL))
+                line = last_line(file.read(_TAIL))
+        except OSError:
+            return ""
+        self._tails[id] = (seen, line)
+        return line
+
+
+def last_line(data: bytes) -> str:
+    """Return the last line with something to see in it, without control characters."""
+    for line in reversed(re.split("[\r\n]+", data.decode("utf-8", "replace"))):
+        text = _CONTROL.sub("", line.replace("\t", " ")).strip()
+        if text:
+            return text
+    return ""

@@ -1,0 +1,71 @@
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from parallelgen import ParallelgenError
+
+# A hook hands these down; they would turn the question to the repository of the hook.
+_LOCAL = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_PREFIX",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+)
+
+
+class GitError(ParallelgenError):
+    """Say what git answered when it could not tell us about the repository."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """Say where a parallel directory lies.
+
+    `root` is the top of its working tree; outside a repository, the current directory if that holds the
+    parallel directory, else its parent. `relative` is the path from the root, `typed` what the user wrote.
+    """
+
+    root: Path
+    directory: Path
+    typed: str
+
+    @property
+    def relative(self) -> str:
+        """Write the directory as the scripts do: from the project root, with slashes."""
+        return self.directory.relative_to(self.root).as_posix()
+
+
+def locate(typed: str) -> Project:
+    """Find the project of the parallel directory that the user named. Raises GitError."""
+    directory = Path(typed).resolve()
+    root = project_root(directory)
+    if root is None:
+        here = Path.cwd().resolve()
+        root = here if directory.is_relative_to(here) else directory.parent
+    return Project(root, directory, typed.rstrip("/") or "/")
+
+
+def project_root(directory: Path) -> Path | None:
+    """Find the top of the working tree that holds `directory`; None outside a repository. Raises GitError."""
+    environment = {key: value for key, value in os.environ.items() if key not in _LOCAL}
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "--show-toplevel"],
+            cwd=directory,
+            env={**environment, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise GitError("error: git not found") from error
+    if answer.returncode == 0:
+        return Path(answer.stdout.removesuffix("\n"))
+    if "not a git repository" in answer.stderr or "must be run in a work tree" in answer.stderr:
+        return None
+    raise GitError(f"error: git: {answer.stderr.strip().removeprefix('fatal: ')}")

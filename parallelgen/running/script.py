@@ -1,0 +1,124 @@
+"""The generated script, seen from outside: how it is started, and asked what it would do."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from parallelgen import ParallelgenError, settings
+from parallelgen.planning.plan import Plan
+from parallelgen.running.project import Project
+from parallelgen.writing import render
+
+DRY_RUN_ENDS = "Dry run complete. No files modified.\n"
+NOTHING_RUN = 2  # its exit status when it refuses
+
+
+class ScriptError(ParallelgenError):
+    """Say why the script could not be asked."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Hold what concerns one run and does not shape the scripts."""
+
+    generate_only: bool = False
+    dry_run: bool = False
+    wave: int | None = None
+    retry_failed: bool = False
+    force: bool = False
+    as_json: bool = False
+
+    @property
+    def arguments(self) -> list[str]:
+        """Write those that the script takes as well."""
+        given = [] if self.wave is None else ["--wave", str(self.wave)]
+        return given + ["--retry-failed"] * self.retry_failed + ["--force"] * self.force
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Hold what the script said when it was asked, and its exit status."""
+
+    status: int
+    said: str
+    complained: str
+
+    @property
+    def plan(self) -> str:
+        """Return the execution plan alone, without the sentence that ends a dry run."""
+        text = self.said.removesuffix(DRY_RUN_ENDS).rstrip("\n")
+        return f"{text}\n" if text else ""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Hold a valid parallel directory: where it is, and its plan."""
+
+    project: Project
+    plan: Plan
+
+    @cached_property
+    def scripts(self) -> dict[str, str]:
+        """Render the files of scripts/."""
+        return render.scripts(self.plan, self.project.relative)
+
+    def ask(self, *arguments: str) -> Answer:
+        """Ask the script, which need not be on disk."""
+        return ask(self._script, self.project, *arguments)
+
+    @cached_property
+    def _script(self) -> str:
+        return render.render(render.RUN, self.plan, self.project.relative)
+
+
+def ask(text: str, project: Project, *arguments: str) -> Answer:
+    """Run the script, as rendered and beside the library, on the project's parallel directory.
+
+    Raises ScriptError.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="parallelgen-") as name:
+            return _ask(text, project, arguments, Path(name))
+    except OSError as error:
+        raise ScriptError(f"error: cannot run the script to ask it: {error.strerror or error}") from error
+
+
+def _ask(text: str, project: Project, arguments: tuple[str, ...], folder: Path) -> Answer:
+    (folder / "lib").symlink_to(render.template_folder() / "lib")
+    (folder / render.RUN).write_bytes(text.encode("utf-8", "surrogateescape"))
+    answer = subprocess.run(
+        [shell(), str(folder / render.RUN), "--directory", str(project.directory), *arguments],
+        cwd=project.root,
+        env=environment(os.environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    status = answer.returncode if answer.returncode >= 0 else 128 - answer.returncode
+    return Answer(status, answer.stdout, answer.stderr)
+
+
+def read_plan(text: str) -> tuple[str, list[str]]:
+    """Find in an execution plan the base branch (empty when there is none) and the names of its tasks."""
+    base = re.search("^Base Branch: (.*)$", text, re.MULTILINE)
+    names = re.findall(r"^  - (\S+) +-> ", text, re.MULTILINE)
+    return (base[1] if base and base[1] != "-" else ""), names
+
+
+def environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """Take out the variables that override the script's settings; what they say is in it already."""
+    variables = {row.variable for row in settings.in_scripts()}
+    return {key: value for key, value in ours.items() if key not in variables}
+
+
+def shell() -> str:
+    """Find the shell that runs the script."""
+    return shutil.which("sh") or "/bin/sh"

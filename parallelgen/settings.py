@@ -1,0 +1,302 @@
+"""The settings that shape the scripts: one table, from which everything that names a setting is made.
+
+A field of Settings is a row. From it come the option and the variable, the command in a script's header, the
+line in its settings block (and so the script's own option and help), and the rows in docs/usage.md.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from parallelgen import ParallelgenError, agents
+
+_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 31_536_000  # a year; shells count in 32 bits
+
+
+class OptionError(ParallelgenError):
+    """Say which option or variable holds what it must not hold; a usage error."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Hold what is told of one setting.
+
+    `default` is written as a user would write it. `help` holds for every place; `more` goes on with what only
+    our own command line knows, because a script counts in `unit` and takes no other form. `kind` is what a
+    script accepts: `whole` (1 or more), `count` (0 or more), `text`, or words with bars between them. Without
+    `variable` the setting does not stand in the scripts; `write` gives the text that does.
+    """
+
+    name: str
+    option: str
+    metavar: str
+    variable: str
+    default: str
+    help: str
+    more: str
+    kind: str
+    unit: str
+    read: Callable[[str], Any]
+    write: Callable[["Settings"], str] | None
+
+    @property
+    def script_metavar(self) -> str:
+        """Name the value of the script's option."""
+        return self.unit.upper() or self.metavar
+
+    def text(self, settings: "Settings") -> str:
+        """Write the value as the scripts want it: seconds, bytes, ids joined by commas."""
+        if self.write:
+            return self.write(settings)
+        value = getattr(settings, self.name)
+        return ",".join(value) if isinstance(value, tuple) else str(value)
+
+    def explain(self) -> str:
+        """Say in Markdown what the option does, with its default."""
+        shown = self.default if self.kind in ("whole", "count") else f"`{self.default}`"
+        return f"{self.help}{self.more}{self.default and f' ({shown})'}"
+
+
+def _positive(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]*", text):
+        raise ValueError(f"'{text}' is not a positive whole number")
+    if len(text) > 9:
+        raise ValueError(f"'{text}' has more than 9 digits")
+    return int(text)
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"'{text}' is not a whole number")
+    return 0 if text == "0" else _positive(text)
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"'{text}' is not {', '.join(words[:-1])} or {words[-1]}")
+        return text
+
+    return read
+
+
+def _size(text: str) -> int:
+    """Read a number of bytes, with K, M or G for powers of 1024."""
+    match = re.fullmatch("([1-9][0-9]*)([KMG]?)", text)
+    if not match:
+        raise ValueError(f"'{text}' is not a size such as 500K, 100M or a number of bytes")
+    return int(match[1]) << 10 * " KMG".index(match[2] or " ")
+
+
+def parse_duration(text: str) -> int:
+    """Return the seconds in `5400`, `90m`, `2h` or `1d`; raise ValueError."""
+    found = _DURATION.fullmatch(text)
+    seconds = int(found.group(1)) * _UNITS[found.group(2)] if found else 0
+    if not 0 < seconds <= _LONGEST:
+        raise ValueError("expected seconds, or a number with s, m, h or d such as '90m'")
+    return seconds
+
+
+def _duration(text: str) -> int:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ValueError(f"'{text}' is not a duration such as 90m, 2h or a number of seconds") from error
+
+
+def _line(text: str) -> str:
+    """Accept what fits in the header of a script, from which `check` reads it back."""
+    if not text.strip():
+        raise ValueError("it is empty")
+    if not text.isprintable():
+        raise ValueError("expected one line without control characters; a longer command goes into a script")
+    return text
+
+
+def _branch(text: str) -> str:
+    if text.startswith("-"):
+        raise ValueError(f"'{text}' begins with a dash")
+    return _line(text)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _setting(
+    option: str,
+    variable: str,
+    read: Callable[[str], Any],
+    default: str,
+    help: str,
+    *,
+    more: str = "",
+    kind: str = "text",
+    unit: str = "",
+    write: Callable[["Settings"], str] | None = None,
+) -> Any:
+    word, metavar = option.split()
+    row = Setting("", word, metavar, variable, default, help, more, kind, unit, read, write)
+    unset: Any = () if read is _words else ""
+    return field(default=read(default) if default else unset, metadata={"setting": row})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hold what a user chose for the scripts; times in seconds, sizes in bytes.
+
+    `given` tells for each setting that was chosen where that was done, for the words of an error.
+    """
+
+    skip: tuple[str, ...] = _setting(
+        "--skip IDS", "SKIP_TASKS", _words, "", "leave out these tasks: ids or names, separated by commas"
+    )
+    max_concurrent: int = _setting(
+        "--max-concurrent N", "MAX_CONCURRENT", _positive, "3", "run at most N agents at a time", kind="whole"
+    )
+    task_timeout: int = _setting(
+        "--timeout DURATION",
+        "TASK_TIMEOUT",
+        _duration,
+        "2h",
+        "stop a task after so long",
+        more=": `90m`, `2h`, `1d`, or seconds; `timeout` of a task wins",
+        kind="whole",
+        unit="seconds",
+    )
+    grace: int = _setting(
+        "--grace SECONDS",
+        "GRACE",
+        _natural,
+        "10",
+        "time from TERM to KILL when an agent is stopped",
+        kind="count",
+        unit="seconds",
+    )
+    retries: int = _setting(
+        "--retries N",
+        "RETRIES",
+        _natural,
+        "0",
+        "run a task that failed up to N times again, after 5, 10, 20, ... seconds",
+        kind="count",
+    )
+    halt: str = _setting(
+        "--halt WHEN",
+        "HALT",
+        _one_of("never", "soon", "now"),
+        "never",
+        "after a failure: `never` (the others go on), `soon` (start no more), `now` (stop what runs)",
+        kind="never|soon|now",
+    )
+    schedule: str = _setting(
+        "--schedule HOW",
+        "SCHEDULE",
+        _one_of("waves", "deps"),
+        "waves",
+        "when a task starts: `waves` (when all waves before its own have ended), `deps` (when its own "
+        "dependencies have completed, those with the longest chain behind them first)",
+        kind="waves|deps",
+    )
+    max_log_size: int = _setting(
+        "--max-log-size SIZE",
+        "MAX_LOG_SIZE",
+        _size,
+        "100M",
+        "cut the log of an agent that writes more",
+        more=": bytes, or with K, M or G",
+        kind="whole",
+        unit="bytes",
+    )
+    agent: str = _setting(
+        "--agent NAME",
+        "",
+        _one_of(*agents.AGENTS),
+        "claude",
+        "who does the tasks: `claude`, or `demo`, which makes a small commit without any model",
+    )
+    agent_command: str = _setting(
+        "--agent-command CMD",
+        "AGENT_COMMAND",
+        _line,
+        "",
+        "any shell command as agent",
+        more=", in place of `--agent`; one line",
+        write=lambda settings: agents.command(settings.agent, settings.agent_command),
+    )
+    base_branch: str = _setting(
+        "--base BRANCH",
+        "BASE_BRANCH",
+        _branch,
+        "",
+        "the branch that new branches start from (the one that is checked out)",
+    )
+    workspace_root: str = _setting(
+        "--workspace-root DIR",
+        "WORKSPACE_ROOT",
+        _line,
+        "../workspaces",
+        "where the worktrees go, from the project root",
+    )
+    given: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def refuse(self, name: str, reason: object) -> OptionError:
+        """Make the error that a setting holds what it must not, in the words of where it was given."""
+        return OptionError(f"Invalid value for '{self.given.get(name, name)}': {reason}")
+
+
+def rows() -> list[Setting]:
+    """List the table."""
+    return [replace(item.metadata["setting"], name=item.name) for item in fields(Settings) if item.metadata]
+
+
+def row(name: str) -> Setting:
+    """Return the row of a setting."""
+    return next(found for found in rows() if found.name == name)
+
+
+def in_scripts() -> list[Setting]:
+    """List the settings that stand in the scripts, where each has a variable."""
+    return [row for row in rows() if row.variable]
+
+
+def read(texts: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
+    """Read settings from texts by name, and from the environment where there is none. Raises OptionError."""
+    values: dict[str, Any] = {}
+    given: dict[str, str] = {}
+    for row in rows():
+        text, where = texts.get(row.name), row.option
+        if text is None and row.variable and environment.get(row.variable):
+            text, where = environment[row.variable], row.variable
+        if text is None:
+            continue
+        given[row.name] = where
+        try:
+            values[row.name] = row.read(text)
+        except ValueError as error:
+            raise Settings(given=given).refuse(row.name, error) from error
+    return Settings(**values, given=given)
+
+
+def words(settings: Settings) -> list[str]:
+    """Write the settings that are not at their defaults as options, from which `read_words` reads them."""
+    return [
+        f"{row.option}={','.join(value) if isinstance(value, tuple) else value}"
+        for row, value in ((row, getattr(settings, row.name)) for row in rows())
+        if value != getattr(Settings(), row.name)
+    ]
+
+
+def read_words(arguments: Sequence[str]) -> Settings:
+    """Read what `words` has written. Raises OptionError."""
+    names = {row.option: row.name for row in rows()}
+    texts: dict[str, str | None] = {}
+    for argument in arguments:
+        option, equals, text = argument.partition("=")
+        if option not in names or not equals:
+            raise OptionError(f"unknown option '{option}'")
+        texts[names[option]] = text
+    return read(texts, {})

@@ -1,0 +1,146 @@
+"""Render the scripts from a plan; pure but for the templates it reads: the same plan gives the same bytes."""
+
+import hashlib
+import os
+import shlex
+import zlib
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from parallelgen import __version__, settings, shipped
+from parallelgen.planning.plan import Plan
+from parallelgen.settings import Settings
+from parallelgen.writing.output import read_text
+
+RUN, MONITOR, LIBRARY = "run-parallel.sh", "monitor-live.sh", "lib/"
+_ATTRIBUTES = ".gitattributes"
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def scripts(plan: Plan, directory: str) -> dict[str, str]:
+    """Make the files of scripts/ by path, run-parallel.sh last; headers call the directory `directory`."""
+    made = {LIBRARY + name: text for name, text in read_library().items()}
+    made[_ATTRIBUTES] = read_text(template_folder() / "gitattributes")
+    return made | {name: render(name, plan, directory) for name in (MONITOR, RUN)}
+
+
+def render(name: str, plan: Plan, directory: str) -> str:
+    """Render RUN or MONITOR."""
+    library = "".join(read_library().values()).encode("utf-8", "surrogateescape")
+    values = {
+        "version": __version__,
+        "directory": directory,
+        "command": command(plan.settings, directory),
+        "tech_spec": plan.tech_spec or plan.title,
+        "settings": _settings_block(plan.settings),
+        "plan_lines": plan_lines(plan),
+        "library_cksum": cksum(library),
+        "library_sha256": hashlib.sha256(library).hexdigest(),
+    }
+    return environment().get_template(f"{name}.j2").render(values)
+
+
+def mode(name: str) -> int:
+    """Return the permissions of a file of scripts/: what is started can be executed."""
+    return 0o755 if name in (RUN, MONITOR) else 0o644
+
+
+@cache
+def read_library() -> dict[str, str]:
+    """Read the runtime that every directory gets, by name, in the order of `LC_ALL=C` ls."""
+    paths = sorted((template_folder() / "lib").glob("[!.]*.sh"), key=lambda path: os.fsencode(path.name))
+    return {path.name: read_text(path) for path in paths}
+
+
+def cksum(data: bytes) -> str:
+    """Return checksum and size as cksum(1) prints them.
+
+    Its CRC is that of zlib with the bits of each byte, and of the sum, the other way round, without zlib's
+    first complement, and it goes on over the size, lowest byte first.
+    """
+    size = len(data)
+    whole = data + size.to_bytes((size.bit_length() + 7) // 8, "little")
+    crc = zlib.crc32(whole.translate(_MIRRORED), 0xFFFFFFFF)
+    return f"{int(f'{crc:032b}'[::-1], 2)} {size}"
+
+
+def command(chosen: Settings, directory: str, how: str = "--generate-only") -> str:
+    """Write the command line that makes the scripts again, or runs them, with the options that matter."""
+    words = ["parallel-run", *how.split(), *settings.words(chosen)]
+    return shlex.join([*words, "--", directory] if directory.startswith("-") else [*words, directory])
+
+
+def _settings_block(chosen: Settings) -> list[dict[str, str]]:
+    """List what stands in the script of each setting; back-quotes in quotes would only alarm a reader."""
+    return [
+        {
+            "variable": row.variable,
+            "value": row.text(chosen),
+            "option": row.option,
+            "metavar": row.script_metavar,
+            "kind": row.kind,
+            "help": row.help.replace("`", ""),
+        }
+        for row in settings.in_scripts()
+    ]
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """Write a line a task in aligned columns: id, name, wave, dependencies, timeout and prompt."""
+    rows = [
+        (
+            task.id,
+            task.name,
+            str(task.wave),
+            ",".join(task.deps) or "-",
+            "-" if task.timeout is None else str(task.timeout),
+        )
+        for task in plan.tasks
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=True)), task.prompt])
+        for row, task in zip(rows, plan.tasks, strict=True)
+    ]
+
+
+@cache
+def environment() -> Environment:
+    """Make the Jinja environment, with the three filters through which every value has to pass."""
+    made = Environment(
+        loader=FileSystemLoader(template_folder()),
+        undefined=StrictUndefined,
+        autoescape=False,  # the output is shell, and every value passes a filter that quotes for it
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters["sh"] = quote
+    made.filters["comment"] = one_line
+    made.filters["plain"] = data_line
+    return made
+
+
+def template_folder() -> Path:
+    """Find the templates."""
+    return shipped("templates")
+
+
+def quote(value: object) -> str:
+    """Quote a value as one word of shell."""
+    return shlex.quote(str(value))
+
+
+def one_line(value: object) -> str:
+    """Make a value fit to stand in a comment: control characters, line ends among them, become spaces."""
+    return "".join(" " if ord(c) < 32 or ord(c) in (127, 133, 0x2028, 0x2029) else c for c in str(value))
+
+
+def data_line(value: object) -> str:
+    """Let a line of a quoted here-document through; a line that would end it or break it is an error."""
+    text = str(value)
+    if "\n" in text or "\0" in text or text == "PLAN":
+        raise ValueError(f"not a line of data: {text!r}")
+    return text

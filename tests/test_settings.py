@@ -1,0 +1,134 @@
+"""One table: a row more, and every place has it."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from parallelgen import settings
+from parallelgen.cli import plan_options, take_settings
+from parallelgen.planning.plan import Plan, Task, Wave
+from parallelgen.running.script import environment
+from parallelgen.settings import OptionError, Settings, in_scripts, parse_duration, read, read_words, rows
+from parallelgen.writing import render
+
+USAGE = (Path(__file__).parent.parent / "docs" / "usage.md").read_text(encoding="utf-8")
+OPTION = re.compile(r"^\| `(--[a-z-]+)[^`]*` \|")
+
+
+def table(start: str, end: str) -> list[str]:
+    """Return the rows of options or variables in a part of docs/usage.md."""
+    part = USAGE[USAGE.index(start) : USAGE.index(end, USAGE.index(start) + 1)]
+    return [line for line in part.splitlines() if re.match(r"\| `(--)?[A-Za-z]", line)]
+
+
+def of_settings(lines: list[str]) -> list[str]:
+    options = {row.option for row in rows()}
+    return [line for line in lines if (found := OPTION.match(line)) and found[1] in options]
+
+
+def test_the_options_of_run_are_documented_as_the_table_has_them() -> None:
+    expected = [f"| `{row.option} {row.metavar}` | {row.explain()} |" for row in rows()]
+    assert of_settings(table("### run\n", "### validate")) == expected
+
+
+def test_the_options_of_the_script_are_documented_as_the_table_has_them() -> None:
+    expected = [f"| `{row.option} {row.script_metavar}` | {row.help} |" for row in in_scripts()]
+    assert of_settings(table("### run-parallel.sh", "### monitor-live.sh")) == expected
+
+
+def test_the_variables_are_documented_as_the_table_has_them() -> None:
+    expected = [f"| `{row.variable}` | `{row.option}` | {row.unit} |" for row in in_scripts()]
+    lines = table("## Environment variables", "## Exit status")
+    assert lines == [line.replace("|  |", "| |") for line in expected]
+
+
+def test_the_options_of_plan_are_all_named() -> None:
+    part = USAGE[USAGE.index("### plan\n") : USAGE.index("### check")]
+    assert [name for name in re.findall("`(--[a-z-]+)`", part) if name != "--dry-run"] == [
+        row.option for row in rows()
+    ]
+
+
+@dataclass(frozen=True)
+class More(Settings):
+    """The table with a row more."""
+
+    colour: str = settings._setting(
+        "--colour NAME",
+        "COLOUR",
+        settings._one_of("red", "green"),
+        "red",
+        "paint the `worktrees`",
+        kind="red|green",
+    )
+
+
+def test_a_new_row_is_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "Settings", More)
+
+    @click.command()
+    @plan_options
+    def command(**values: str | None) -> None:
+        click.echo(" ".join(settings.words(take_settings(values))))
+
+    invoke = CliRunner().invoke
+    assert "--colour NAME" in invoke(command, ["--help"]).output
+    assert "Paint the worktrees (red)." in " ".join(invoke(command, ["--help"]).output.split())
+    assert invoke(command, ["--colour", "green"]).output == "--colour=green\n"
+    assert invoke(command, [], env={"COLOUR": "green"}).output == "--colour=green\n"
+    assert environment({"COLOUR": "green", "HOME": "/"}) == {"HOME": "/"}
+    with pytest.raises(OptionError, match="'COLOUR': 'blue' is not red or green"):
+        read({}, {"COLOUR": "blue"})
+    chosen = read_words(["--colour=green"])
+    assert chosen.colour == "green"  # type: ignore[attr-defined]
+    task = Task("task-001", "task-001-a", 1, (), None, "prompts/a")
+    text = render.scripts(Plan("x", "", (Wave(1, (task,)),), chosen), "parallel/x")[render.RUN]
+    assert "parallel-run --generate-only --colour=green parallel/x\n" in text
+    assert re.search("^setting COLOUR green --colour NAME 'red|green' 'paint the worktrees'$", text, re.M)
+
+
+def test_what_is_chosen_comes_back_from_the_header() -> None:
+    chosen = read(
+        {"skip": "task-2, task-1", "task_timeout": "90m", "agent": "demo", "max_log_size": "2K"},
+        {"AGENT_COMMAND": "it's -x=y", "GRACE": "3", "RETRIES": ""},
+    )
+    assert settings.words(chosen) == [
+        "--skip=task-2,task-1",
+        "--timeout=5400",
+        "--grace=3",
+        "--max-log-size=2048",
+        "--agent=demo",
+        "--agent-command=it's -x=y",
+    ]
+    assert read_words(settings.words(chosen)) == chosen
+
+
+@pytest.mark.parametrize("word", ["--wat=1", "--timeout", "x", "--timeout=never"])
+def test_a_header_with_other_words_is_refused(word: str) -> None:
+    with pytest.raises(OptionError):
+        read_words([word])
+
+
+def test_scripts_get_seconds_bytes_and_the_command_of_the_agent() -> None:
+    text = {row.name: row.text(read({"agent": "demo", "skip": "a,b"}, {})) for row in rows()}
+    assert (text["task_timeout"], text["max_log_size"], text["skip"]) == ("7200", "104857600", "a,b")
+    assert "touch .claude-task-complete" in text["agent_command"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("1", 1), ("5400", 5400), ("45s", 45), ("90m", 5400), ("2h", 7200), ("1d", 86400)]
+)
+def test_durations(text: str, seconds: int) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "0m", "-1", "1.5h", "90 m", "90M", "m", "1h30m", "٣", "999d", "1\n", "9" * 99]
+)
+def test_durations_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="such as '90m'"):
+        parse_duration(text)

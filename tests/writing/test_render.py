@@ -1,0 +1,187 @@
+"""Rendering: quoted values only, the same bytes for the same plan, a script that sees the plan as it was."""
+
+import hashlib
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from jinja2 import nodes
+
+from parallelgen.planning.plan import Plan, Task, Wave
+from parallelgen.settings import Settings, in_scripts
+from parallelgen.writing import generate, render
+
+FILTERS = {"sh", "comment", "plain"}
+TEMPLATES = ["run-parallel.sh.j2", "monitor-live.sh.j2"]
+SHELLS = [
+    words
+    for words in (["sh"], ["bash"], ["dash"], ["busybox", "ash"], ["mksh"], ["ksh93"], ["yash"])
+    if shutil.which(words[0])
+]
+# Between these two stand the settings and the plan of a script. In place of what reads and uses them comes
+# what prints each value, with a character behind it that no value can hold.
+SETTINGS, MAIN = "# --- settings: ", "\n{\n  # Read to its end"
+READ = """
+variables=
+setting() {
+  eval "$1=\\$2"
+  variables="$variables $1"
+}
+"""
+PRINT = """
+for variable in $variables tech_spec; do
+  eval "printf '%s\\036' \\"\\$$variable\\""
+done
+plan
+"""
+
+name = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
+# Any text on one line that neither begins nor ends with white space; half surrogate pairs cannot be encoded.
+hostile = st.text(
+    st.one_of(
+        st.sampled_from("$`\"'\\;&|<>(){}[]*?~#!= \t-%^"),
+        st.characters(blacklist_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]),
+    ),
+    min_size=1,
+    max_size=40,
+).filter(lambda text: text == text.strip() and text != "")
+several_lines = st.lists(hostile, min_size=1, max_size=3).map("\n".join)
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    ids = draw(st.lists(name, min_size=1, max_size=6, unique=True))
+    split = draw(st.integers(1, len(ids)))
+    tasks = []
+    for index, ident in enumerate(ids):
+        wave = 1 if index < split else 2
+        deps = tuple(draw(st.sets(st.sampled_from(ids[:split])))) if wave == 2 else ()
+        limit = draw(st.none() | st.integers(1, 10**6))
+        prompt = "prompts/" + draw(hostile)
+        tasks.append(Task(ident, ident + "-name", wave, tuple(sorted(deps, key=ids.index)), limit, prompt))
+    waves = tuple(
+        Wave(number, tuple(task for task in tasks if task.wave == number))
+        for number in (1, 2)
+        if any(task.wave == number for task in tasks)
+    )
+    settings = Settings(
+        max_concurrent=draw(st.integers(1, 99)),
+        task_timeout=draw(st.integers(1, 10**6)),
+        workspace_root=draw(hostile),
+        base_branch=draw(st.just("") | hostile),
+        agent_command=draw(several_lines),
+    )
+    return Plan(draw(hostile), draw(hostile), waves, settings)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_templates_hold_only_loops_and_filtered_values(template: str) -> None:
+    environment = render.environment()
+    source = (render.template_folder() / template).read_text()
+    allowed = (
+        nodes.Template, nodes.Output, nodes.TemplateData, nodes.For, nodes.Filter, nodes.Name, nodes.Getattr,
+    )  # fmt: skip
+    tree = environment.parse(source)
+    for node in tree.find_all(nodes.Node):
+        assert isinstance(node, allowed), f"{template}:{node.lineno}: {type(node).__name__}"
+    for output in tree.find_all(nodes.Output):
+        for value in output.nodes:
+            is_filtered = isinstance(value, nodes.Filter) and value.name in FILTERS
+            assert is_filtered or isinstance(value, nodes.TemplateData), f"{template}:{value.lineno}"
+
+
+def test_the_library_holds_no_jinja() -> None:
+    for name, text in render.read_library().items():
+        assert not any(tag in text for tag in ("{{", "{%", "{#")), name
+
+
+@given(plans(), hostile)
+@hypothesis_settings(max_examples=15, deadline=None)
+def test_the_same_plan_gives_the_same_bytes(plan: Plan, directory: str) -> None:
+    assert render.scripts(plan, directory) == render.scripts(plan, directory)
+
+
+@given(st.binary(max_size=300))
+def test_checksums_are_those_of_cksum(data: bytes) -> None:
+    answer = subprocess.run(["cksum"], input=data, capture_output=True, check=True)
+    assert render.cksum(data) == answer.stdout.decode().strip()
+
+
+def test_the_checksum_of_a_long_text() -> None:
+    assert (
+        render.cksum(b"x" * 70_000)
+        == subprocess.run(["cksum"], input=b"x" * 70_000, capture_output=True, check=True)
+        .stdout.decode()
+        .strip()
+    )
+
+
+def test_the_script_holds_the_checksums_of_the_library_beside_it(tmp_path: Path) -> None:
+    plan = Plan("x", "", (Wave(1, (Task("task-001", "task-001-a", 1, (), None, "prompts/a"),)),))
+    generate.write_scripts(tmp_path, render.scripts(plan, "parallel/x"))
+    text = (tmp_path / "run-parallel.sh").read_text()
+    commands = {"cksum": "LC_ALL=C; cat lib/*.sh | cksum", "sha256": "LC_ALL=C; cat lib/*.sh | sha256sum"}
+    for command in commands.values():
+        answer = subprocess.run(
+            ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert answer.stdout.removesuffix("-\n").strip() in text
+    parts = sorted((tmp_path / "lib").iterdir())
+    assert hashlib.sha256(b"".join(path.read_bytes() for path in parts)).hexdigest() in text
+    for path in parts:
+        assert path.read_bytes() == (render.template_folder() / "lib" / path.name).read_bytes()
+    attributes = (tmp_path / ".gitattributes").read_bytes()
+    assert attributes == (render.template_folder() / "gitattributes").read_bytes()
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+@given(plan=plans(), directory=hostile)
+@hypothesis_settings(max_examples=10, deadline=None)
+def test_the_script_sees_the_plan_that_was_rendered(shell: list[str], plan: Plan, directory: str) -> None:
+    _, _, text = render.scripts(plan, directory)[render.RUN].partition(SETTINGS)
+    data, found, _ = text.rpartition(MAIN)
+    assert found
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "run-parallel.sh"
+        script.write_text(f"{READ}# {data}{PRINT}", encoding="utf-8")
+        environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(
+            [*shell, str(script)], capture_output=True, env=environment, cwd=folder, check=False
+        )
+        assert [path.name for path in Path(folder).iterdir()] == ["run-parallel.sh"]
+    assert done.stderr == b""
+    *values, rows = done.stdout.decode().split("\x1e")
+    assert values == [*(row.text(plan.settings) for row in in_scripts()), plan.tech_spec]
+    assert [row.split(None, 5) for row in rows.splitlines()] == [
+        [
+            task.id,
+            task.name,
+            str(task.wave),
+            ",".join(task.deps) or "-",
+            str(task.timeout or "-"),
+            task.prompt,
+        ]
+        for task in plan.tasks
+    ]
+
+
+@given(plans(), hostile)
+@hypothesis_settings(max_examples=50, deadline=None)
+def test_the_header_says_how_to_make_the_script_again(plan: Plan, directory: str) -> None:
+    words = shlex.split(render.command(plan.settings, directory))
+    assert words[:2] == ["parallel-run", "--generate-only"]
+    assert words[-1] == directory
+    assert f"--workspace-root={plan.settings.workspace_root}" in words
+    assert f"--agent-command={plan.settings.agent_command}" in words
+
+
+@pytest.mark.parametrize("value", ["PLAN", "a\nb", "a\0b"])
+def test_a_line_that_would_break_the_plan_is_an_error(value: str) -> None:
+    with pytest.raises(ValueError, match="not a line of data"):
+        render.data_line(value)
