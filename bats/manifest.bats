@@ -149,7 +149,7 @@ JSON
   : >"$TEST_NOTES/go"
   finish
   ended_with 0
-  same '' "$(find "$dir" -name 'manifest*' ! -name manifest.json)"
+  same '' "$(find "$dir" -maxdepth 1 -name 'manifest*' ! -name manifest.json)"
 }
 
 @test "a manifest that cannot be written is a warning, and the run goes on" {

@@ -400,18 +400,21 @@ JSON
 @test "--status says what became of each task, and changes nothing" {
   project diamond
   completes --status
-  out_is <<<'No run has started.'
+  out_has 'execution status=none alive=no' 'wave=1 task=task-001 status=pending' 'wave=1 status=pending tasks=0/2'
   absent "$logs" "$spaces"
   agent task-002 <<<'work; exit 3'
   fails
   touch "$home/before"
   completes --status
-  same "Run: failed
-Wave 1: task-001-left       completed commits=1
-Wave 1: task-002-right      failed commits=1 error=exit_code_3
-Wave 2: task-003-both       blocked by=task-002
-Wave 2: task-004-left       completed commits=1
-Wave 3: task-005-top        blocked by=task-003" "$(sed 's/^\(Run: [a-z]*\), started .*/\1/' "$out")"
+  same 'execution status=failed
+wave=1 task=task-001 status=completed attempt=1 commits=1 exit_code=0
+wave=1 task=task-002 status=failed attempt=1 commits=1 exit_code=3 error=exit_code_3
+wave=1 status=failed tasks=1/2
+wave=2 task=task-003 status=blocked by=task-002
+wave=2 task=task-004 status=completed attempt=1 commits=1 exit_code=0
+wave=2 status=failed tasks=1/2
+wave=3 task=task-005 status=blocked by=task-003
+wave=3 status=failed tasks=0/1' "$(sed -e 's/ alive=.*//' -e 's/ started=.*//' -e 's/ finished=.*//' "$out")"
   same '' "$(find "$home" -newer "$home/before" ! -path "$out" ! -path "$err")"
 }
 
@@ -423,13 +426,54 @@ Wave 3: task-005-top        blocked by=task-003" "$(sed 's/^\(Run: [a-z]*\), sta
   local runner=$pid
   out=$home/out2 err=$home/err2
   completes --status
-  has "$out" 'Wave 1: task-001-only       running'
-  grep -q "^Run: running, started .*, process $runner\$" "$out" || { show && return 1; }
+  grep -q '^wave=1 task=task-001 status=running ' "$out" || { show && return 1; }
+  grep -q "^execution status=running alive=yes pid=$runner " "$out" || { show && return 1; }
   kill_all
   await nobody_lives
   completes --status
-  has "$out" 'Wave 1: task-001-only       lost'
-  grep -q "^Run: running, .* process $runner is dead\$" "$out" || { show && return 1; }
+  grep -q '^wave=1 task=task-001 status=lost ' "$out" || { show && return 1; }
+  grep -q "^execution status=lost alive=no pid=$runner " "$out" || { show && return 1; }
+}
+
+@test "manifest.json and --status say the same of a wave that was left in the middle" {
+  project four
+  agent task-001 <<<'exit 3'
+  fails --max-concurrent 1 --halt soon
+  same '["failed", "pending"]' "$(execution '[e["waves"][0]["status"], e["tasks"]["task-002"]["status"]]')"
+  completes --status
+  out_has 'wave=1 status=failed tasks=0/4'
+}
+
+@test "a quote in the manifest does not hide what has completed" {
+  project chain
+  printf '{"note": "a 5\\" disk \\\\", "tasks": {"total": 3}}' >"$manifest"
+  agent task-002 <<<'exit 3'
+  fails
+  rm -r "$logs"
+  agent task-002 <<<'work; finish'
+  completes --retry-failed
+  same 'task-002 task-003' "$(started)"
+}
+
+@test "a task is named by its whole id, also where ids are numbers" {
+  project one
+  sed -e 's/^task-001  task-001-only.*/010  010  1  -  -  prompts\/p.txt\n10  10  1  -  -  prompts\/p.txt/' "$project/$script" >"$home/numbers"
+  cat "$home/numbers" >"$project/$script"
+  echo go >"$dir/prompts/p.txt"
+  commit_all
+  completes --task 10
+  same 10 "$(started)"
+}
+
+@test "--status and --retry-failed in a clone without logs/ go by manifest.json alike" {
+  project diamond
+  agent task-002 <<<'work; exit 3'
+  fails
+  rm -r "$logs"
+  completes --status
+  grep -q '^wave=1 task=task-002 status=failed .*error=exit_code_3 ' "$out" || { show && return 1; }
+  grep -q '^wave=2 task=task-003 status=blocked by=task-002 ' "$out" || { show && return 1; }
+  absent "$logs"
 }
 
 # --- dry run
@@ -501,4 +545,38 @@ END
   completes --dry-run --retry-failed
   out_has 'Total Tasks: 2'
   same '' "$(find "$home" -newer "$home/before" ! -path "$out" ! -path "$err" ! -path "$home")"
+}
+
+# --- output that goes nowhere
+
+@test "what only shows something does not start a run when nobody can read it" {
+  [ -c /dev/full ] || skip 'there is no /dev/full'
+  project five
+  for option in --help --status --dry-run --preflight; do
+    out=/dev/full
+    run_script "$option"
+    out=$home/out
+    absent "$logs" "$spaces"
+  done
+  same main "$(git -C "$project" branch --format='%(refname:short)')"
+}
+
+@test "--dry-run with --retry-failed writes nothing, and counts to none" {
+  project one
+  completes --dry-run --retry-failed
+  absent "$logs" "$spaces"
+  completes
+  completes --dry-run --retry-failed
+  out_has 'Total Tasks: 0'
+  grep -q '^Estimated Worktree Space: ~0KB (0 worktrees x ' "$out" || { show && return 1; }
+}
+
+@test "--force moves everything aside although nobody can read it" {
+  [ -c /dev/full ] || skip 'there is no /dev/full'
+  project four
+  completes
+  out=/dev/full
+  completes --force
+  out=$home/out
+  same 4 "$(git -C "$project" branch --list 'backup/*' | wc -l | tr -d ' ')"
 }

@@ -3,29 +3,21 @@
 load helper
 
 setup_file() {
-  # The same plan as that of the project five, and one that does not fit into 24 rows.
+  # A plan that does not fit into 24 rows.
   local wave task
   for wave in 1 2 3 4; do
     for task in 0 1 2 3 4 5 6 7 8 9; do
       printf '%s\n' "task-$wave$task task-$wave$task-part-$wave-$task $wave - - prompts/task.txt"
     done
   done >"$BATS_FILE_TMPDIR/forty"
-  PYTHONPATH=${BATS_TEST_DIRNAME%/*}:$BATS_TEST_DIRNAME "$PYTHON" -c '
-import sys
-from pathlib import Path
-from parallelgen.render import monitor_script
-from render import TITLE, read_plan
-for plan, script in (sys.argv[1:3], sys.argv[3:5]):
-    Path(script).write_text(monitor_script(read_plan(Path(plan).read_text()), f"parallel/{TITLE}"))
-' "$BATS_TEST_DIRNAME/plans/five" "$BATS_FILE_TMPDIR/monitor-live.sh" \
-    "$BATS_FILE_TMPDIR/forty" "$BATS_FILE_TMPDIR/monitor-forty.sh"
+  PYTHONPATH=${BATS_TEST_DIRNAME%/*} "$PYTHON" "$BATS_TEST_DIRNAME/render.py" "$BATS_FILE_TMPDIR/projects" \
+    "$BATS_FILE_TMPDIR/forty"
 }
 
 setup() {
   begin "$BATS_TEST_TMPDIR" "$BATS_TEST_NUMBER"
   unset NO_COLOR COLUMNS LINES
   project five
-  cp "$BATS_FILE_TMPDIR/monitor-live.sh" "$dir/scripts/monitor-live.sh"
   screen=parallelgen.$$.$BATS_TEST_NUMBER
 }
 
@@ -341,7 +333,7 @@ FRAME
 
 # many_tasks: the plan of forty tasks, of which one was lost, one has failed, eleven have completed
 many_tasks() {
-  cp "$BATS_FILE_TMPDIR/monitor-forty.sh" "$dir/scripts/monitor-live.sh"
+  cp -R "$BATS_FILE_TMPDIR/projects/forty/$directory/scripts/." "$dir/scripts"
   record run status=failed pid=1 identity=x base_branch=main started=1000 finished=8075 max_concurrent=3
   local task
   for task in 10 11 12 13 14 15 16 17 18 20 21; do

@@ -67,16 +67,18 @@ refused() {
   refused --force=yes
   refused ''
   refused --wave 1 --task task-001
+  refused --retry-failed --force
+  refused --skip
 }
 
 @test "--help says what there is, and works outside a repository" {
   project one
-  mkdir -p "$home/nowhere/scripts"
-  cp "$project/$script" "$home/nowhere/scripts/"
+  mkdir -p "$home/nowhere"
+  cp -R "$dir/scripts" "$home/nowhere/"
   from=$home/nowhere script=scripts/run-parallel.sh
   completes --help
   for option in --wave --task --skip --retry-failed --max-concurrent --timeout --grace --dry-run --status --force \
-    MAX_CONCURRENT TASK_TIMEOUT WORKSPACE_ROOT BASE_BRANCH AGENT_COMMAND SKIP_TASKS GRACE; do
+    --directory --preflight --monitor --workspace-root --base --agent-command MAX_CONCURRENT TASK_TIMEOUT WORKSPACE_ROOT BASE_BRANCH AGENT_COMMAND SKIP_TASKS GRACE; do
     grep -q -e "$option" "$out" || { show && return 1; }
   done
   err_is </dev/null

@@ -1,11 +1,13 @@
-"""Make a parallel directory with its run-parallel.sh for each file of plan lines, in one start of Python."""
+"""Make a parallel directory with its scripts for each file of plan lines, in one start of Python."""
 
 import json
 import sys
 from pathlib import Path
 
-from parallelgen import render
-from parallelgen.plan import Plan, Settings, Task, Wave
+from parallelgen.planning.plan import Plan, Task, Wave
+from parallelgen.settings import Settings
+from parallelgen.writing import render
+from parallelgen.writing.generate import write_scripts
 
 TITLE = "TS-0042-inventory"
 
@@ -22,8 +24,6 @@ def read_plan(text: str) -> Plan:
             deps=() if deps == "-" else tuple(deps.split(",")),
             timeout=None if timeout == "-" else int(timeout),
             prompt=prompt,
-            component=None,
-            agent=None,
         )
         waves.setdefault(task.wave, []).append(task)
     return Plan(
@@ -39,11 +39,9 @@ def main(target: Path, sources: list[Path]) -> None:
     for source in sources:
         plan = read_plan(source.read_text(encoding="utf-8"))
         directory = target / source.name / "parallel" / TITLE
-        for folder in ("scripts", "prompts", "tasks"):
+        for folder in ("prompts", "tasks"):
             (directory / folder).mkdir(parents=True)
-        script = directory / "scripts" / "run-parallel.sh"
-        script.write_text(render.run_script(plan, f"parallel/{TITLE}"), encoding="utf-8")
-        script.chmod(0o755)
+        write_scripts(directory / "scripts", render.scripts(plan, f"parallel/{TITLE}"))
         for task in plan.tasks:
             (directory / task.prompt).write_text(f"Do {task.id}.\n", encoding="utf-8")
             (directory / "tasks" / f"{task.name}.md").write_text(f"# {task.name}\n", encoding="utf-8")

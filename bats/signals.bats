@@ -189,7 +189,7 @@ signal_group() {
   TZ=America/New_York refuses --retry-failed
   err_has "ERROR: another run of 'parallel/TS-0042-inventory' is under way"
   TZ=America/New_York run_script --status
-  grep -q "^Run: running, started .*, process $first\$" "$out" || { show && return 1; }
+  grep -q "^execution status=running alive=yes pid=$first " "$out" || { show && return 1; }
   out=$home/out err=$home/err
   : >"$TEST_NOTES/go"
   wait "$first"
@@ -325,7 +325,7 @@ finish'
   mkdir "$spaces"
   git -C "$project" worktree add --quiet --no-checkout -b feature/task-001-only "$spaces/task-001"
   mkdir -p "$state"
-  printf '%s\n' attempt=1 pid=999999999 identity=gone started=1 started_at=2026-01-01T00:00:00Z >"$state/task-001.start"
+  printf '%s\n' attempt=1 used=0 pid=999999999 identity=gone started=1 started_at=2026-01-01T00:00:00Z >"$state/task-001.start"
   printf '%s\n' status=running pid=999999999 identity=gone >"$state/run"
   completes --retry-failed
   out_has '  - task-001-only (error: lost)'

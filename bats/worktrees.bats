@@ -26,7 +26,6 @@ is_sound() {
   same '' "$(git -C "$project" fsck 2>&1)"
   same '' "$(git -C "$spaces/task-001" status --porcelain --ignored | grep -v claude-task-complete)"
   same feature/task-001-only "$(git -C "$spaces/task-001" symbolic-ref --short HEAD)"
-  absent "$project"/.git/parallelgen.*
 }
 
 # bats test_tags=portable
@@ -75,7 +74,7 @@ is_sound() {
 @test "a crash before the worktree was tied: an empty folder and what was not put in place" {
   project one
   lost_attempt
-  mkdir -p "$spaces/task-001" "$project/.git/parallelgen.999999999"
+  mkdir -p "$spaces/task-001"
   completes --retry-failed
   is_sound
   task_ended task-001 'completed commits=1'
@@ -84,7 +83,7 @@ is_sound() {
 @test "a crash before git's side of the worktree was put in place: a link that leads nowhere" {
   project one
   lost_attempt
-  mkdir -p "$spaces/task-001" "$project/.git/parallelgen.999999999"
+  mkdir -p "$spaces/task-001"
   printf 'gitdir: %s\n' "$project/.git/worktrees/task-001.7" >"$spaces/task-001/.git"
   completes --retry-failed
   is_sound
@@ -96,17 +95,6 @@ is_sound() {
   lost_attempt
   tie "$spaces/task-001" task-001.7
   : >"$project/.git/worktrees/task-001.7/index.lock"
-  printf 'half' >"$spaces/task-001/README.md"
-  completes --retry-failed
-  is_sound
-  task_ended task-001 'completed commits=1'
-}
-
-@test "a crash before the files were written, in an attempt that was not the first" {
-  project one
-  lost_attempt
-  printf '%s\n' status=failed error=worktree >"$state/task-001.earlier"
-  tie "$spaces/task-001" task-001.7
   printf 'half' >"$spaces/task-001/README.md"
   completes --retry-failed
   is_sound
@@ -295,10 +283,8 @@ INTRUDER
   project one
   git -C "$project" worktree add --quiet -b mine "$home/mine"
   : >"$project/.git/worktrees/mine/commondir"
-  mkdir "$project/.git/parallelgen.notes"
   run_script
   [ -e "$project/.git/worktrees/mine/index" ]
-  [ -d "$project/.git/parallelgen.notes" ]
 }
 
 @test "a worktree that is tied by a relative path is known on a retry" {
@@ -337,4 +323,98 @@ INTRUDER
 @test "variables of the environment are not taken for those of the script" {
   project diamond
   backwards=9 waits_1=3 outcome_1=skipped tried_1=4 rank_2=x ready_at_0='2 ' blocked_by_1=task-002 completes --schedule deps
+}
+
+# --- what a person has done in between
+
+@test "what a person does after a verdict on our own doing is kept" {
+  project one
+  mkdir "$project/.git/hooks"
+  printf '#!/bin/sh\nexec sleep 20\n' >"$project/.git/hooks/post-checkout"
+  chmod +x "$project/.git/hooks/post-checkout"
+  fails --timeout 1
+  task_ended task-001 'failed error=timeout'
+  rm "$project/.git/hooks/post-checkout"
+  echo mine >"$spaces/task-001/notes"
+  echo mine >>"$spaces/task-001/README.md"
+  completes --retry-failed
+  same mine "$(cat "$spaces/task-001/notes")"
+  grep -q mine "$spaces/task-001/README.md"
+}
+
+@test "locks of the user's own git are left alone" {
+  project one
+  agent task-001 <<<'exit 3'
+  WORKSPACE_ROOT=ws fails
+  git -C "$project" worktree remove --force "$project/ws/task-001"
+  mkdir "$project/ws/task-001"
+  echo x >"$project/ws/task-001/x"
+  : >"$project/.git/config.lock"
+  WORKSPACE_ROOT=ws fails --retry-failed
+  task_ended task-001 'failed error=worktree'
+  [ -e "$project/.git/config.lock" ]
+  [ -e "$project/ws/task-001/x" ]
+}
+
+@test "a worktree that a person has locked is not taken apart while its folder is away" {
+  project one
+  agent task-001 <<<'git checkout --quiet --detach; work; exit 3'
+  fails
+  local lost
+  lost=$(git -C "$spaces/task-001" rev-parse HEAD)
+  git -C "$project" worktree lock "$spaces/task-001"
+  mv "$spaces/task-001" "$home/away"
+  agent task-001 <<<'finish'
+  fails --retry-failed
+  task_ended task-001 'failed error=worktree'
+  same "$lost" "$(git -C "$home/away" rev-parse HEAD)"
+}
+
+@test "a folder whose tie to the repository is gone gets no agent" {
+  project one
+  agent task-001 <<<'work; exit 3'
+  fails
+  rm -rf "$project/.git/worktrees"
+  agent task-001 <<<'note ran; finish'
+  fails --retry-failed
+  task_ended task-001 'failed error=worktree'
+  absent "$TEST_NOTES/notes"
+}
+
+@test "--force stops the agent that a killed scheduler and runner have left" {
+  project one
+  agent task-001 <<<'note "up $$"; while :; do echo alive >>"$PARALLEL_WORKTREE/pulse"; sleep 0.1; done'
+  launch
+  await grep -q up "$TEST_NOTES/notes"
+  kill_all '*run-parallel.sh*'
+  wait "$pid" 2>/dev/null || :
+  end_naps
+  agent task-001 <<<'work; finish'
+  completes --force
+  all_dead
+  absent "$spaces/task-001/pulse"
+}
+
+@test "files that a git that was killed has left of a worktree are moved aside, and it is made again" {
+  project one
+  intrude 'worktree add' <<INTRUDER
+mkdir -p '$spaces/task-001'
+echo half >'$spaces/task-001/README.md'
+exit 1
+INTRUDER
+  # Only the first call is intruded upon: it finds a folder that was not there before.
+  completes
+  is_sound
+  same half "$(cat "$spaces"/task-001.*/README.md)"
+  grep -q 'moved aside what git had left' "$err"
+}
+
+@test "files that a crash has left of a worktree are moved aside, and it is made again" {
+  project one
+  lost_attempt
+  mkdir -p "$spaces/task-001"
+  echo half >"$spaces/task-001/README.md"
+  completes --retry-failed
+  is_sound
+  same half "$(cat "$spaces"/task-001.*/README.md)"
 }

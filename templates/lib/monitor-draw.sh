@@ -1,8 +1,8 @@
 # --- draw: a frame, made by one awk; nothing from records and logs reaches the terminal unexamined
 
-# draw_frame: turn what print_facts prints into a frame of so many rows (0: any) and columns
+# draw_frame: turn what print_sight prints into a frame of so many rows (0: any) and columns
 draw_frame() {
-  print_facts | LC_ALL=C awk -v rows="$rows" -v columns="$columns" -v now="$now" -v at="$now_at" \
+  print_sight | LC_ALL=C awk -v rows="$rows" -v columns="$columns" -v now="$now" -v at="$now_at" \
     -v color="$color" -v full_screen="$full_screen" '
     # Without escape sequences and control characters, and of a progress bar only its last state.
     function clean(text) {

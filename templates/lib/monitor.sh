@@ -1,7 +1,7 @@
 # --- monitor: one stateless frame after the other, from the records and the ends of the logs
 
-# show_usage: print what the script accepts
-show_usage() {
+# show_monitor_usage: print what monitor-live.sh accepts
+show_monitor_usage() {
   cat <<EOF
 Usage: ${0##*/} [--once] [--interval SECONDS]
 
@@ -15,8 +15,8 @@ NO_COLOR in the environment turns the colours off.
 EOF
 }
 
-# parse_options <argument>...: set mode and interval
-parse_options() {
+# parse_monitor_options <argument>...: read the command line. Sets: mode interval
+parse_monitor_options() {
   mode=watch interval=2
   while [ $# -gt 0 ]; do
     case $1 in
@@ -35,9 +35,9 @@ parse_options() {
   is_whole "$interval" || usage_error "interval: expected a positive whole number of seconds, not '$interval'"
 }
 
-# print_facts: print what draw_frame reads: title, plan, processes where there is no /proc, then records and the ends
+# print_sight: print what draw_frame reads: title, plan, processes where there is no /proc, then records and the ends
 # of logs, each under the heading that tail gives it
-print_facts() {
+print_sight() {
   # The letter tells awk whether it counts bytes or characters.
   printf '\303\251 %s\n' "$title"
   plan
@@ -141,16 +141,6 @@ await_key() {
   done
 }
 
-# locate: set state (the folder of the records) from the place of this script
-locate() {
-  case $0 in
-    */*) here=${0%/*} ;;
-    *) here=. ;;
-  esac
-  unset CDPATH
-  state=$(cd -P -- "$here/.." && pwd -P)/logs/state
-}
-
 # choose_look: set mode, full_screen and color to what the terminal can do
 choose_look() {
   full_screen=0 color=0
@@ -161,14 +151,15 @@ choose_look() {
   fi
 }
 
-main() {
-  parse_options ${1+"$@"}
+# monitor <argument>...: the dashboard, from the command line to the last frame
+monitor() {
+  parse_monitor_options ${1+"$@"}
   if [ "$mode" = help ]; then
-    show_usage
+    show_monitor_usage
     return 0
   fi
   need awk cat date dd tail
-  locate
+  locate "$scripts/.."
   choose_look
   # Header, totals and, for each task and wave, a line.
   line_count=$(plan | awk '{ lines += 1 + ($3 != wave); wave = $3 } END { print lines + 3 }')

@@ -1,103 +1,119 @@
-# --- plan: the tasks are numbered, and what the plan says of task N is one variable, task_N: no value is ever part of a
-# command. A variable about a task that has nothing special to say is not set: dash and ash look for a variable in lists,
-# which with many for each of thousands of tasks take longer than all else
+# --- plan: the tasks of this run, and how they are shown
 
-# number_plan: print the plan with the numbers of dependencies in place of their ids, and `end`
-number_plan() {
-  { plan && say end; } | awk '
-    $0 == "end" { print; next }
-    {
-      number[$1] = NR
-      list = $4
-      if (list != "-") {
-        count = split($4, dep, ",")
-        list = number[dep[1]]
-        for (i = 2; i <= count; i++) list = list "," number[dep[i]]
+# use_task: say where everything of a task is, for the words of a line of the plan (id name ...). Sets: branch worktree log
+use_task() {
+  branch=$branch_prefix$name worktree=$workspaces/$id log=$logs/$id.log
+}
+
+# find_task <id or name>: look a task up, or fail. Sets: id name wave deps limit prompt, and what use_task sets
+find_task() {
+  read -r id name wave deps limit prompt <<EOF
+$(say "$plan" | awk -v word="$1" '$1 "" == word "" || $2 "" == word "" { print; exit }')
+EOF
+  use_task
+  [ -n "$id" ]
+}
+
+# resolve_words: turn what the command line says of tasks and waves into ids, or end with a usage error. Sets: only_id skip
+# (ids with blanks between)
+resolve_words() {
+  waves=$(say "$plan" | awk '!($3 in seen) { seen[$3]; printf " %s", $3 }') || fail "ERROR: cannot read the plan"
+  case "$waves " in
+    *" ${only_wave:-${waves##* }} "*) ;;
+    *) usage_error "no wave $only_wave: the plan has waves$waves" ;;
+  esac
+  [ -z "$only_task" ] || find_task "$only_task" || usage_error "unknown task '$only_task'"
+  only_id=${only_task:+$id} skip=
+  set -f
+  for word in $(say "$SKIP_TASKS" | tr ',' ' '); do
+    find_task "$word" || usage_error "skip: unknown task '$word'"
+    skip="$skip$id "
+  done
+  set +f
+}
+
+# find_branches: find out which branches there are. Sets: branches (their names without the prefix, with blanks between and
+# around)
+find_branches() {
+  branches=
+  [ "$is_repository" -eq 0 ] || branches=$(git -C "$root" for-each-ref --format='%(refname:lstrip=2)' "refs/heads/$branch_prefix") ||
+    fail "ERROR: git cannot list the branches of '$root'"
+  branches=" $(say "$branches" | sed "s|^$branch_prefix||" | tr '\n' ' ') "
+}
+
+# select_tasks: find out what this run is about. Sets: known (what became of each task; nothing without --retry-failed)
+# selected (lines of the plan: of this wave or task, not skipped, in a retry neither completed nor running) again (ids of
+# those that an earlier run has left, with blanks between and around) failed_before (a line on each that failed there)
+select_tasks() {
+  # Without --retry-failed what earlier runs have left counts for nothing: it is in the way, or forced aside.
+  known=
+  [ "$retry" -eq 0 ] || known=$(list_states)
+  chosen=$(say "$known" "$plan" | awk -v only_wave="$only_wave" -v only_id="$only_id" -v skip=" $skip" '
+    $1 ~ /^wave=/ { id = substr($2, 6); status[id] = substr($3, 8); if (match($0, / error=[^ ]*/)) error[id] = substr($0, RSTART + 7, RLENGTH - 7); next }
+    !NF || (only_wave != "" && $3 != only_wave) || (only_id != "" && $1 != only_id) || status[$1] ~ /^(completed|running)$/ { next }
+    status[$1] ~ /^(failed|interrupted|lost|blocked|skipped)$/ { print "again", $1 }
+    index(skip, " " $1 " ") { next }
+    { print "select", $0 }
+    status[$1] ~ /^(failed|interrupted|lost)$/ { print "failed   - " $2 " (error: " ($1 in error ? error[$1] : status[$1]) ")" }')
+  selected=$(say "$chosen" | sed -n 's/^select //p')
+  again=" $(say "$chosen" | sed -n 's/^again //p' | tr '\n' ' ') "
+  failed_before=$(say "$chosen" | sed -n 's/^failed //p')
+}
+
+# show_plan: print what would be done, in the words of the execution plan
+show_plan() {
+  say "=== Parallel Execution Plan ===" "" "Parallel Dir: $parallel_dir" "Tech Spec: $tech_spec" \
+    "Base Branch: $base_branch" "Max Concurrent: $MAX_CONCURRENT"
+  say "$plan" "" "$selected" | root=${WORKSPACE_ROOT%/} awk -v prefix="$branch_prefix" -v kib="$tree_kib" '
+    !NF { is_selected = 1; next }
+    !is_selected { if (length($2) > width) width = length($2); next }
+    { line[++count] = $0; size[$3]++ }
+    END {
+      for (i = 1; i <= count; i++) {
+        split(line[i], word, " ")
+        if (word[3] != wave)
+          printf "\nWave %s (%s):\n", word[3], (size[word[3]] == 1 ? "1 task" : size[word[3]] " tasks, parallel")
+        wave = word[3]
+        printf "  - %-" (width + 2) "s -> %s/%s (%s)\n", word[2], ENVIRON["root"], word[1], prefix word[2]
       }
-      line = $1 " " $2 " " $3 " " list " " $5
-      # The prompt as it stands: it may hold blanks.
-      sub(/^[^ ]+ +[^ ]+ +[^ ]+ +[^ ]+ +[^ ]+ +/, "")
-      print line, $0
+      printf "\nTotal Tasks: %d\nEstimated Worktree Space: ", count
+      worktrees = count + 0 (count == 1 ? " worktree" : " worktrees")
+      if (kib == "") { print "unknown (" worktrees ")"; exit }
+      for (unit = 1; kib >= 1024 && unit < 3; unit++) kib /= 1024
+      each = int(kib) + (kib > int(kib) || kib == 0)
+      name = substr("KBMBGB", 2 * unit - 1, 2)
+      print "~" each * count name " (" worktrees " x ~" each name ")"
     }'
 }
 
-# load_plan: read the plan; tasks and waves list all numbers, tasks_in_W those of wave W
-load_plan() {
-  tasks='' waves='' plan_end='' ready_at_0=''
-  number=0
-  numbered=$(number_plan)
-  while read -r id name wave rest; do
-    if [ -z "$name" ]; then
-      plan_end=$id
-      continue
-    fi
-    number=$((number + 1))
-    eval "task_$number=\"\$id \$name \$wave \$rest\""
-    # The environment may have had one of these.
-    unset "outcome_$number" "blocked_by_$number" "dependents_$number" "waits_$number" "rank_$number" "tried_$number" \
-      "ready_at_$number"
-    case " $waves " in
-      *" $wave "*) ;;
-      *) waves="$waves $wave" && eval "tasks_in_$wave=" ;;
-    esac
-    eval "tasks_in_$wave=\"\$tasks_in_$wave $number\""
-    tasks="$tasks $number"
-  done <<EOF
-$numbered
-EOF
-  numbered=
-  task_count=$number
-  [ "$plan_end" = end ] && [ "$task_count" -gt 0 ] || fail "ERROR: cannot read the plan"
+# show_retries: print the tasks that failed, with their errors
+show_retries() {
+  say "=== Retrying Failed Tasks ===" ""
+  if [ -z "$failed_before" ]; then
+    say "No failed tasks from previous run." ""
+  else
+    say "Failed tasks from previous run:" "$failed_before" "" "Creating worktree for retry..." "Launching agent..." ""
+  fi
 }
 
-# use_task <number>: set id, name, wave, deps_of (numbers), limit (seconds, or - for TASK_TIMEOUT), prompt, tried (how
-# often it was put off to be run again), branch, worktree and log to those of the task
-use_task() {
-  eval "prompt=\$task_$1 tried=\${tried_$1-0}"
-  id=${prompt%% *} prompt=${prompt#* }
-  name=${prompt%% *} prompt=${prompt#* }
-  wave=${prompt%% *} prompt=${prompt#* }
-  deps_of=${prompt%% *} prompt=${prompt#* }
-  limit=${prompt%% *} prompt=${prompt#* }
-  [ "$deps_of" != - ] || deps_of=
-  while [ "$deps_of" != "${deps_of#*,}" ]; do
-    deps_of="${deps_of%%,*} ${deps_of#*,}"
-  done
-  branch=$branch_prefix$name
-  worktree=$workspaces/$id
-  log=$logs/$id.log
+# list_dependencies: print NAME, WAVE and, of its branch, EXISTS or MISSING, for each task that the one wave or task needs
+list_dependencies() {
+  [ -z "$only_wave$only_task" ] || say "$branches" "$selected" "" "$plan" | awk '
+    NR == 1 { branches = $0; next }
+    !in_plan { if (NF) needed = needed "," $4; else in_plan = 1; next }
+    index(needed ",", "," $1 ",") { print $2, $3, (index(branches, " " $2 " ") ? "EXISTS" : "MISSING") }'
 }
 
-# name_task <number>: set its_id and its_name to those of the task, and its_outcome to what this run makes of it: selected,
-# skipped, adopted, completed, hopeless (it is to be blocked), or nothing when it is left alone
-name_task() {
-  eval "its_id=\$task_$1 its_outcome=\${outcome_$1-selected}"
-  its_name=${its_id#* }
-  its_name=${its_name%% *} its_id=${its_id%% *}
-}
-
-# number_of <id or name>: set number, id and name to those of the task, or fail
-number_of() {
-  # The variable of a loop in a function is the function's own in yash.
-  for candidate in $tasks; do
-    name_task "$candidate"
-    if [ "$1" = "$its_id" ] || [ "$1" = "$its_name" ]; then
-      number=$candidate id=$its_id name=$its_name
-      return 0
-    fi
-  done
-  return 1
-}
-
-# list_tasks <wave> <outcome>: set listed to the numbers of the wave's tasks with this outcome, and count to how many
-list_tasks() {
-  listed='' count=0
-  eval "candidates=\$tasks_in_$1"
-  for number in $candidates; do
-    name_task "$number"
-    if [ "$its_outcome" = "$2" ]; then
-      listed="$listed $number"
-      count=$((count + 1))
-    fi
-  done
+# show_dependencies: print whether the branches exist that the one wave depends on
+show_dependencies() {
+  say "=== Running Wave $only_wave Only ===" ""
+  say "$dependencies" | awk -v only="$only_wave" -v prefix="$branch_prefix" '
+    !NF { next }
+    $2 != wave { print "Checking Wave " $2 " dependencies..."; wave = $2 }
+    { print "  " prefix $1 ": " $3 }
+    $3 == "MISSING" { is_missing = 1 }
+    END {
+      if (wave != "") print ""
+      if (!is_missing) print "All dependencies satisfied. Proceeding with Wave " only ".\n"
+    }'
 }

@@ -1,42 +1,103 @@
-# --- state: what is written under logs/state/, and the lock
+# --- state: the records under logs/state/, small files of `key=value` lines, each whole or none. They are the state:
+# progress lines, manifest, --status and the dashboard are views of them
 
 # write_record <name> <key=value>...: replace the record by the lines that have a value
 write_record() {
-  record=$1
+  record=$1 content=
   shift
-  join_lines "$@"
+  for line in "$@"; do
+    [ -z "${line#*=}" ] || content=$content$line$newline
+  done
   printf '%s' "$content" >"$state/.$record.new" && mv -f -- "$state/.$record.new" "$state/$record"
 }
 
-# add_record <name> <key=value>...: the same for a record of which there is mostly none yet: that is written where it
-# belongs, with the line last without which it counts as none, so that a crash in between does no harm
-add_record() {
-  if [ -e "$state/$1" ]; then
-    write_record "$@"
-    return
-  fi
-  record=$1
-  shift
-  join_lines "$@"
-  printf '%s' "$content" >"$state/$record" && return 0
-  rm -f -- "$state/$record"
-  return 1
-}
-
-# join_lines <key=value>...: set content to the lines that have a value
-join_lines() {
-  content=
-  for line in "$@"; do
-    case $line in
-      *=) ;;
-      *) content=$content$line$newline ;;
-    esac
+# read_record <name>: read the record; false when there is none. Sets: record_KEY for each key below, empty without a line
+read_record() {
+  for key in status attempt pid identity commits uncommitted error started started_at finished finished_at base_branch \
+    base_commit start_commit max_concurrent wave used tried; do
+    eval "record_$key="
   done
+  [ -f "$state/$1" ] || return 1
+  while IFS='=' read -r key value; do
+    # So it was called before there was lib/.
+    [ "$key" != kept ] || key=used
+    [ -z "$key" ] || [ "${key#*[!a-z_]}" != "$key" ] || eval "record_$key=\$value"
+  done <"$state/$1"
 }
 
-# fail_to_write: say that no record can be written, and end with status 2
-fail_to_write() {
-  fail "ERROR: cannot write to '$state'" "  Is the disk full?"
+# write_result <id>: record the verdict of which the variables below tell
+write_result() {
+  write_record "$1.result" "attempt=$attempt" "tried=${tried#0}" "commits=$commits" "uncommitted=$uncommitted" \
+    "exit_code=$exit_code" "error=$error" "by=$by" "started=$started" "started_at=$started_at" "finished=$now" \
+    "finished_at=$now_at" "status=$verdict"
+}
+
+# write_run <status>: record this run
+write_run() {
+  write_record run "status=$1" "pid=$$" "identity=$own_identity" "base_branch=$base_branch" "base_commit=$base_commit" \
+    "started=$run_started" "started_at=$run_started_at" "finished=$run_finished" "finished_at=$run_finished_at" \
+    "max_concurrent=$MAX_CONCURRENT" "wave=$only_wave"
+}
+
+# list_states: print what became of each task, a line each in plan order, in the form of a progress line with the keys of
+# its record, and after the tasks of a wave a line on the wave. Without a verdict a task is running when it is in the list
+# `running`, and lost when it was started; without records it is what `imported` says of it
+list_states() {
+  say "$imported" plan "$plan" end | LC_ALL=C state=$state awk -v running=" $running" -v run="$run_outcome" \
+    -v unrecorded=" $unrecorded" '
+    # read_record <file>: Sets: status facts, both empty when there is none
+    function read_record(file,   line) {
+      facts = status = ""
+      while ((getline line < file) > 0) {
+        if (line ~ /^status=/) status = substr(line, 8)
+        else if (line ~ /^[a-z_]+=[^ ]+$/ && line !~ /^(pid|identity|used|kept)=/) facts = facts " " line
+      }
+      close(file)
+    }
+    function wave_status() {
+      if (count["running"] || (run == "running" && count["pending"] && count["pending"] < size)) return "running"
+      if (count["interrupted"]) return "interrupted"
+      if (count["failed"] || count["blocked"] || count["lost"]) return "failed"
+      if (!count["pending"]) return "completed"
+      return count["completed"] ? "interrupted" : "pending"
+    }
+    function end_wave() {
+      if (size) print "wave=" wave, "status=" wave_status(), "tasks=" count["completed"] + 0 "/" size - count["skipped"]
+      size = 0
+      for (status in count) delete count[status]
+    }
+    $0 == "plan" && !in_plan { in_plan = 1; next }
+    !in_plan { id = $1; told_status[id] = $2; sub(/^[^ ]* *[^ ]*/, ""); told[id] = $0; next }
+    $0 == "end" { is_whole = 1; next }
+    $3 != wave { end_wave(); wave = $3 }
+    {
+      is_running = index(running, " " $1 ":")
+      read_record(ENVIRON["state"] "/" $1 ".result")
+      if (is_running || status == "") {
+        read_record(ENVIRON["state"] "/" $1 ".start")
+        status = is_running ? "running" : facts != "" ? "lost" : told_status[$1] != "" ? told_status[$1] : "pending"
+        if (facts == "") facts = told[$1]
+      }
+      # Whose verdict could not be recorded has failed all the same.
+      if (index(unrecorded, " " $1 " ")) { status = "failed"; facts = " error=state" }
+      count[status]++
+      size++
+      print "wave=" wave " task=" $1 " status=" status facts
+    }
+    # Who had to print the plan was not killed over it.
+    END { if (!is_whole) exit 1; end_wave() }'
+}
+
+# find_running: find the tasks without a verdict whose runner is alive. Sets: running, an ID:PID:IDENTITY for each, with
+# blanks between
+find_running() {
+  running=
+  for record in "$state"/*.start; do
+    id=${record##*/}
+    id=${id%.start}
+    [ -s "$state/$id.result" ] || ! read_record "$id.start" || ! is_alive "$record_pid" "$record_identity" ||
+      running="$running$id:$record_pid:$record_identity "
+  done
 }
 
 # open_state: make the folders for logs and records, which nobody else may read
@@ -47,4 +108,63 @@ open_state() {
   [ -s "$logs/.gitignore" ] || printf '*\n' >"$logs/.gitignore"
   # A crash may have torn the last line.
   end_line "$logs/orchestrator.log"
+}
+
+# take_lock: become the one orchestrator of this directory, or end with status 2. Each one announces itself in a record of
+# its own before it looks for others: of two that start at once at least one sees the other, and a crash leaves no more
+# than the record of a dead process
+take_lock() {
+  trap 'drop_lock' EXIT
+  write_record "lock.$$" "pid=$$" "identity=$own_identity" "started_at=$now_at" ||
+    fail "ERROR: cannot write to '$state'" "  Is the disk full?"
+  refuse_beside
+  for other in "$state"/lock.[0-9]*; do
+    [ "${other##*/}" != "lock.$$" ] || continue
+    read_record "${other##*/}"
+    warn "Taking over from a run that died: process ${record_pid:-unknown}, started $record_started_at."
+    # A runner of its scheduler that starts only now finds this gone, and leaves its task to us.
+    rm -f -- "$other"
+  done
+  [ ! -e "$manifest.new" ] || rm -f -- "$manifest.new"
+}
+
+# find_other: find another orchestrator that is at work here. Sets: owner (its process id, or empty) owned_since
+find_other() {
+  owner=
+  for other in "$state"/lock.[0-9]*; do
+    [ "${other##*/}" = "lock.$$" ] || ! read_record "${other##*/}" || ! is_alive "$record_pid" "$record_identity" ||
+      owner=$record_pid owned_since=$record_started_at
+  done
+}
+
+# refuse_beside: end with status 2 when another orchestrator is at work here
+refuse_beside() {
+  find_other
+  [ -z "$owner" ] ||
+    fail "ERROR: another run of '$parallel_dir' is under way" "  Process $owner holds it since $owned_since."
+}
+
+# drop_lock: let the next run in
+drop_lock() {
+  trap - EXIT
+  rm -f -- "$state/lock.$$"
+}
+
+# show_status: print run, waves and tasks as the records have them, else as manifest.json has them
+show_status() {
+  find_other
+  read_record run || import_outcomes
+  case $owner,$record_status in
+    ?*,*) run_outcome=running alive=yes ;;
+    ,running) run_outcome=lost alive=no ;;
+    *) run_outcome=${record_status:-none} alive=no ;;
+  esac
+  line="execution status=$run_outcome alive=$alive pid=${owner:-$record_pid}"
+  for key in base_branch base_commit started started_at finished finished_at max_concurrent wave; do
+    eval "value=\$record_$key"
+    line="$line${value:+ $key=$value}"
+  done
+  say "${line% pid=}"
+  find_running
+  list_states
 }

@@ -1,9 +1,10 @@
-# --- task: one task from worktree to verdict
+# --- task: one task from its worktree to its verdict
 
-# begin_attempt: set attempt, 1 for the first, give it a log of its own, and report that it starts; set kept to 1 when
-# an earlier attempt left its worktree, and again to 1 when it may have left anything at all
+# begin_attempt: give the next attempt a log of its own, and report that it starts. Sets: attempt (1 for the first)
+# resuming (1 when an earlier one may have left anything)
 begin_attempt() {
-  attempt=1
+  attempt=1 resuming=$retry
+  [ "$tried" -eq 0 ] || resuming=1
   while is_there "$logs/$id.$attempt.log"; do
     attempt=$((attempt + 1))
   done
@@ -12,184 +13,122 @@ begin_attempt() {
     attempt=$((attempt + 1))
   fi
   printf '' >"$log"
-  # The result of an earlier attempt must not pass for that of this one; but that there was one, tells that since then
-  # somebody may have worked in the worktree.
-  [ ! -e "$state/$id.result" ] || mv -f -- "$state/$id.result" "$state/$id.earlier"
-  again=$retry kept=0
-  [ "$tried" -eq 0 ] || again=1
-  if [ "$again" -eq 1 ] && [ -e "$worktree/.git" ]; then
-    kept=1
-  fi
-  if [ "$kept" -eq 1 ] && is_ours; then
-    stop_remains 2>>"$log"
-    repair_worktree >>"$log" 2>&1
-  fi
-  if [ "$attempt" -gt 1 ]; then
-    progress "wave=$wave task=$id status=started attempt=$attempt"
-  else
-    progress "wave=$wave task=$id status=started"
-  fi
+  forget_verdict
+  nth=
+  [ "$attempt" -eq 1 ] || nth=" attempt=$attempt"
+  progress "wave=$wave task=$id status=started$nth"
 }
 
 # run_task: take the task from its worktree to its verdict, and record that before anybody is told
 run_task() {
   # This may be a subshell: it inherits the variables of the scheduler, not its traps.
-  awake='' sleeper='' agent='' watcher='' cause='' error='' exit_code='' commits='' uncommitted=''
+  awake='' sleeper='' step='' agent='' cause='' error='' by='' exit_code='' commits='' uncommitted=''
   read_pid
   runner=$pid
-  [ "$mode" = task ] || trap 'stop_agent interrupted' TERM
-  trap 'stop_agent timeout' USR2
+  [ "$mode" = task ] || trap 'stop_task interrupted' TERM
+  trap 'stop_task timeout' USR2
   read_identity "$runner"
+  runner_identity=$identity
+  find_use
   started=$now started_at=$now_at
-  add_record "$id.start" "attempt=$attempt" "identity=$identity" "kept=$kept" "started=$started" \
-    "started_at=$started_at" "pid=$runner" || return 1
+  write_record "$id.start" "attempt=$attempt" "tried=${tried#0}" "used=$used" "started=$started" "started_at=$started_at" \
+    "identity=$runner_identity" "pid=$runner" || return 1
   # Either a new scheduler sees this record, or we see that it has taken over from ours, and leave the task to it.
   [ "$mode" = task ] || [ -e "$state/lock.$$" ] || return 1
+  [ "$resuming" -eq 0 ] || ! is_ours || stop_remains 2>>"$log"
+  keep_time &
+  timekeeper=$!
 
-  if ! { add_worktree && fill_worktree; } >>"$log" 2>&1; then
-    error=worktree
-    why=$(tail -n 1 -- "$log")
-    warn "$id: cannot create worktree $WORKSPACE_ROOT/$id: ${why:-git does not say why; a hook may have failed}"
+  if ! make_worktree; then
+    error=worktree why=$(tail -n 1 -- "$log")
+    [ -n "$cause" ] || warn "$id: cannot create worktree $WORKSPACE_ROOT/$id: ${why:-git does not say why; a hook may have failed}"
   elif ! merge_dependencies; then
-    # It has set error.
-    :
+    : # It has set error.
   elif [ ! -f "$dir/$prompt" ] || [ ! -r "$dir/$prompt" ]; then
     error=prompt_missing
   elif [ -z "$cause" ]; then
     run_agent
   fi
+
+  # What comes now cannot change the verdict.
+  trap '' TERM USR2
   decide_verdict
   read_clock
-  add_record "$id.result" "attempt=$attempt" "commits=$commits" "uncommitted=$uncommitted" "error=$error" \
-    "exit_code=$exit_code" "started=$started" "started_at=$started_at" "finished=$now" "finished_at=$now_at" \
-    "status=$verdict"
+  write_result "$id"
+  kill -s TERM "$timekeeper" 2>/dev/null
+  reap "$timekeeper"
 }
 
-# run_agent: launch the agent and wait until it has ended or was stopped, with all that it started
-run_agent() {
-  read_start_commit
-  ! is_there "$worktree/$marker" || rm -f -- "$worktree/$marker"
-  launch_agent
-  # A signal that came while there was no agent to stop has only left its cause.
-  [ -z "$cause" ] || stop_processes "$agent" "$GRACE" 2>/dev/null
-  watch_agent &
-  watcher=$!
-  # What bash has to say of one that was killed, the verdict says.
-  wait "$agent" 2>/dev/null
-  exit_code=$?
-  # A signal that the scheduler got just before may end the wait in a subshell of bash, too.
-  while [ -z "$cause" ] && [ "$exit_code" -gt 128 ] && kill -s 0 "$agent" 2>/dev/null; do
-    wait "$agent" 2>/dev/null
-    exit_code=$?
-  done
-  # A signal ends a wait early, after its trap has stopped the agent.
-  if [ -n "$cause" ]; then
-    wait "$agent" 2>/dev/null
-    exit_code=
-  else
-    # The agent has ended by itself: what comes now cannot change the verdict.
-    trap '' TERM USR2
-  fi
-  # Death by signal N is 128+N in most shells, 256+N in ksh93 and 384+N in yash.
-  [ "${exit_code:-0}" -le 255 ] || exit_code=$((128 + exit_code % 128))
-  kill -s TERM "$watcher" 2>/dev/null
-  wait "$watcher" 2>/dev/null
-  [ -n "$cause" ] || stop_leftovers "$agent" 2>>"$log"
-}
-
-# read_start_commit: set start_commit to where the agent's own commits begin: at its first launch in this worktree
-read_start_commit() {
-  read_record "$id.agent"
-  start_commit=$record_start_commit
-  if [ -z "$start_commit" ]; then
-    start_commit=$base_commit
-    [ "$kept" -eq 0 ] && [ -z "$deps_of" ] || start_commit=$(git -C "$worktree" rev-parse --quiet --verify HEAD)
+# find_use: find out whether an agent or a person may have worked in the worktree. Sets: used (0: it holds only what our git
+# commands have written, if there is one)
+find_use() {
+  used=0
+  [ "$resuming" -eq 1 ] && is_there "$worktree" || return 0
+  # A verdict may have called a person here.
+  if [ -e "$state/$id.agent" ] || [ -e "$state/$id.earlier" ] || ! read_record "$id.start" || [ "$record_used" != 0 ]; then
+    used=1
   fi
 }
 
-# launch_agent: start the agent command in the worktree: prompt on stdin, output to the log, nothing else inherited
-launch_agent() {
-  [ "$job_control" -eq 0 ] || set -m
-  (
-    trap - TERM HUP PIPE USR1 USR2
-    # The record is of this process, which becomes the agent: there is no moment at which an agent runs unrecorded.
-    read_pid
-    read_identity "$pid"
-    add_record "$id.agent" "start_commit=$start_commit" "identity=$identity" "pid=$pid" || exit 125
-    cd -- "$worktree" || exit 125
-    umask "$user_umask"
-    # These mark a Claude Code session; an agent that inherits them believes that it is nested, and misbehaves.
-    unset CLAUDECODE CLAUDE_CODE_CHILD_SESSION CLAUDE_CODE_SESSION_ID CLAUDE_CODE_ENTRYPOINT CLAUDE_CODE_EXECPATH \
-      CLAUDE_CODE_SSE_PORT CLAUDE_EFFORT CLAUDE_JOB_DIR AI_AGENT TRACEPARENT
-    PARALLEL_TASK=$id PARALLEL_WAVE=$wave PARALLEL_BRANCH=$branch PARALLEL_DIR=$dir PARALLEL_WORKTREE=$worktree
-    PARALLEL_ATTEMPT=$attempt PARALLEL_MARK=${worktree}:
-    export PARALLEL_TASK PARALLEL_WAVE PARALLEL_BRANCH PARALLEL_DIR PARALLEL_WORKTREE PARALLEL_ATTEMPT PARALLEL_MARK
-    disable_git_maintenance
-    in_new_group sh -c "$AGENT_COMMAND"
-  ) <"$dir/$prompt" >>"$log" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
-  agent=$!
-  [ "$job_control" -eq 0 ] || set +m
+# is_ours: true unless the worktree holds something of another run that has a task of the same id
+is_ours() {
+  [ -e "$state/$id.agent" ] || ! read_worktree || is_on_branch || [ -z "$head" ]
 }
 
-# disable_git_maintenance: let no git of the agent start a gc in the background: it would outlive its agent, be killed
-# half-way, and work on what all worktrees share
-disable_git_maintenance() {
-  is_whole "${GIT_CONFIG_COUNT-}" || GIT_CONFIG_COUNT=0
-  for setting in gc.auto=0 maintenance.auto=false; do
-    eval "GIT_CONFIG_KEY_$GIT_CONFIG_COUNT=\${setting%=*} GIT_CONFIG_VALUE_$GIT_CONFIG_COUNT=\${setting#*=}"
-    eval "export GIT_CONFIG_KEY_$GIT_CONFIG_COUNT GIT_CONFIG_VALUE_$GIT_CONFIG_COUNT"
-    GIT_CONFIG_COUNT=$((GIT_CONFIG_COUNT + 1))
-  done
-  export GIT_CONFIG_COUNT
-}
-
-# watch_agent: in the background, tell the runner when the time of the task is over
-watch_agent() {
-  awake='' sleeper=''
-  trap 'wake' TERM
+# keep_time: in the background, whether or not the scheduler lives: cut the log when it has grown too long, and tell the
+# runner when the time of the task is over
+keep_time() {
+  trap 'runner=; wake' TERM
   trap '' INT HUP USR1 USR2
-  # Its sleep carries the mark: when the runner is killed, whoever clears up finds it, and the watcher ends with it.
-  PARALLEL_MARK=${worktree}:
-  export PARALLEL_MARK
-  # A TERM that came before the trap is lost; but it comes when the agent has ended.
-  is_alive "$agent" || return 0
-  left=$limit step=1
-  [ "$left" != - ] || left=$TASK_TIMEOUT
-  while [ "$left" -gt 0 ]; do
-    [ "$left" -gt "$step" ] || step=$left
-    nap "$step"
-    [ -z "$awake" ] && is_alive "$runner" || return 0
-    cut_log
-    left=$((left - step))
-    # Who floods the log does so early; and an agent that works for hours must not pay for being watched.
-    [ "$step" -ge 30 ] || step=$((step * 2))
+  [ "$limit" != - ] || limit=$TASK_TIMEOUT
+  left=$limit
+  while :; do
+    nap "$((left < 1 ? 1 : left < tick ? left : tick))"
+    # bash may lose a trap: the verdict ends us as well, and the runner is told until it has heard.
+    is_alive "$runner" "$runner_identity" && [ ! -s "$state/$id.result" ] || return 0
+    if [ "$(wc -c <"$log")" -gt "$MAX_LOG_SIZE" ]; then
+      # dd without input truncates its output at the offset.
+      dd if=/dev/null of="$log" bs=1 seek="$MAX_LOG_SIZE" 2>/dev/null
+      printf '\n[run-parallel.sh: log cut at %s bytes]\n' "$MAX_LOG_SIZE" >>"$log"
+    fi
+    read_clock
+    left=$((started + limit - now))
+    [ "$left" -gt 0 ] || kill -s USR2 "$runner"
   done
-  kill -s USR2 "$runner"
 }
 
-# cut_log: cut the log when it has grown beyond its limit, and say so in it; what is written from now on follows
-cut_log() {
-  if [ "$(wc -c <"$log")" -gt "$MAX_LOG_SIZE" ]; then
-    # dd without input truncates its output at the offset.
-    dd if=/dev/null of="$log" bs=1 seek="$MAX_LOG_SIZE" 2>/dev/null
-    printf '\n[run-parallel.sh: log cut at %s bytes]\n' "$MAX_LOG_SIZE" >>"$log"
-  fi
+# run_step <command>...: run one step of the task in the background, where a signal to the runner can stop it, and wait for
+# its end; return its status. Sets: step (its process, as long as it runs) last_step
+run_step() {
+  [ -z "$cause" ] || return 1
+  "$@" &
+  step=$! last_step=$!
+  # A signal that came before this line has only left its cause.
+  [ -z "$cause" ] || stop_processes "$step" 2>/dev/null
+  wait "$step" 2>/dev/null
+  step_status=$?
+  # A signal ends a wait early: when its trap has stopped the step, or when it went to the scheduler, in a subshell of bash.
+  while [ "$step_status" -gt 128 ] && kill -s 0 "$step" 2>/dev/null; do
+    wait "$step" 2>/dev/null
+    step_status=$?
+  done
+  step=
+  return "$step_status"
 }
 
-# stop_agent <cause>: record why before any signal is sent, then stop the agent; called by traps
-stop_agent() {
+# stop_task <cause>: called by traps: record why before any signal is sent, then stop the step that goes on
+stop_task() {
   [ -z "$cause" ] || return 0
   cause=$1
-  [ -z "$watcher" ] || kill -s TERM "$watcher" 2>/dev/null
-  [ -z "$agent" ] || stop_processes "$agent" "$GRACE" 2>/dev/null
+  [ -z "$step" ] || stop_processes "$step" 2>/dev/null
 }
 
-# decide_verdict: set verdict, error, commits and uncommitted from what was found; the first that applies
+# decide_verdict: judge what was found; the first that applies. Sets: verdict error commits uncommitted
 decide_verdict() {
   if [ -n "$agent" ]; then
     commits=$(git -C "$root" rev-list --count "$start_commit..refs/heads/$branch" 2>/dev/null)
-    changes=$(become_git -C "$worktree" status --porcelain -- . ":(exclude)$marker" 2>/dev/null)
-    [ -z "$changes" ] || uncommitted=$(printf '%s\n' "$changes" | wc -l | tr -d ' ')
+    uncommitted=$(run_git -C "$worktree" status --porcelain -- . ":(exclude)$marker" 2>/dev/null | grep -c '')
+    uncommitted=${uncommitted#0}
   fi
   verdict=failed
   if [ "$cause" = interrupted ]; then

@@ -1,0 +1,130 @@
+# --- decide: what is to be done now: a pure function, so that each policy is a line or two, and a row in a table of tests
+
+# decide: read facts from stdin, print decisions. The facts, a line each, in any order but for the last:
+#   KEY=VALUE    now, slots (how many may run at a time), schedule, halt, retries, retry_delay, only_wave (empty: all),
+#                stopping (empty: no); ids: running, to_adopt (running, and not reported yet), ended (until now they ran),
+#                again (an earlier run has left them, to be run again), skip; names: branches (that there are); waves: opened, closed
+#   wave=N task=ID status=S KEY=VALUE... as list_states prints it; and ID NAME WAVE DEPS TIMEOUT PROMPT, a task of the plan,
+#   dependencies before dependents; and last: end
+# The decisions, a line each, in the order in which to carry them out; TASK is a line of the plan:
+#   adopt - TASK                             an earlier scheduler has started it
+#   report STATUS TASK, retry SECONDS TASK   it has ended, for good, or to be tried again after so long
+#   halt                                     a task has failed: stop, as the policy says
+#   open WAVE, close WAVE STATUS DONE/SIZE   the first thing happens in it, the last has happened
+#   skip - TASK, block BY TASK               it is not to be started
+#   start TRIED TASK                         it is; this run has tried it so many times before
+#   wait SECONDS                             nothing will change before, unless a task ends
+#   done STATUS                              the run is over
+decide() {
+  LC_ALL=C awk '
+    function list(key, set,   n, word) {
+      n = split(given[key], word, " ")
+      for (; n > 0; n--) { sub(/:.*/, "", word[n]); set[word[n]] }
+    }
+    function may_retry(n) {
+      return status[n] == "failed" && tried[id[n]] + 0 < given["retries"] + 0 && !stopping && \
+        error[id[n]] !~ /^(merge_conflict|prompt_missing|state)$/
+    }
+    function pause(n,   seconds, i) {
+      seconds = given["retry_delay"]
+      for (i = tried[id[n]] + 0; i > 0 && seconds < 600; i--) seconds *= 2
+      return seconds
+    }
+    function waits(n) { return status[n] == "pending" || may_retry(n) }
+    function is_open(n) { return status[n] == "running" || waits(n) }
+    # A dependency that this run leaves out is as good as its branch.
+    function has_work(n) { return status[n] == "completed" || (status[n] ~ /^(left|skip|skipped)$/ && name[n] in branches) }
+    function open_wave(w) { if (!(w in opened)) { opened[w]; print "open", w } }
+    function close_wave(w, verdict) {
+      if (!(w in opened) || w in closed) return
+      closed[w]
+      print "close", w, (done[w] == size[w] ? "completed" : verdict), done[w] + 0 "/" size[w] + 0
+    }
+    # look_at <task>: it waits, and its wave is open
+    function look_at(n,   i, parts, dep, due) {
+      parts = deps[n] == "-" ? 0 : split(deps[n], dep, ",")
+      for (i = 1; i <= parts; i++)
+        if (!has_work(number[dep[i]]) && !is_open(number[dep[i]])) {
+          open_wave(wave[n])
+          print "block", dep[i], line[n]
+          status[n] = "blocked"
+          return
+        }
+      for (i = 1; i <= parts; i++) if (!has_work(number[dep[i]])) return
+      due = status[n] == "pending" ? 0 : finished[id[n]] + pause(n)
+      if (due <= given["now"] + 0) ready[++ready_count] = n
+      else if (!soonest || due < soonest) soonest = due
+    }
+
+    $0 == "end" { is_whole = 1; next }
+    $1 ~ /^wave=/ && $2 ~ /^task=/ {
+      task = substr($2, 6)
+      told[task] = substr($3, 8)
+      for (i = 4; i <= NF; i++) {
+        if ($i ~ /^error=/) error[task] = substr($i, 7)
+        if ($i ~ /^tried=/) tried[task] = substr($i, 7)
+        if ($i ~ /^finished=/) finished[task] = substr($i, 10)
+      }
+      next
+    }
+    $1 ~ /=/ { cut = index($0, "="); given[substr($0, 1, cut - 1)] = substr($0, cut + 1); next }
+    { id[++count] = $1; name[count] = $2; number[$1] = count; wave[count] = $3; deps[count] = $4; line[count] = $0 }
+
+    END {
+      if (!is_whole) exit 1
+      list("running", running); list("again", again); list("skip", skip); list("branches", branches)
+      list("to_adopt", to_adopt); list("opened", opened); list("closed", closed)
+      stopping = given["stopping"]
+      for (n = 1; n <= count; n++) {
+        status[n] = id[n] in running ? "running" : id[n] in told ? told[id[n]] : "pending"
+        if (status[n] ~ /^(running|completed)$/) continue
+        if (id[n] in again || status[n] == "lost") { status[n] = "pending"; tried[id[n]] = 0 }
+        if (id[n] in skip && status[n] != "skipped") status[n] = "skip"
+        if (given["only_wave"] != "" && given["only_wave"] != wave[n]) status[n] = "left"
+      }
+
+      for (n = 1; n <= count; n++) if (id[n] in to_adopt) { open_wave(wave[n]); print "adopt", "-", line[n] }
+      # The results that have come in.
+      parts = split(given["ended"], ended, " ")
+      for (i = 1; i <= parts; i++) {
+        n = number[ended[i]]
+        open_wave(wave[n])
+        if (may_retry(n)) { print "retry", pause(n), line[n]; continue }
+        print "report", status[n], line[n]
+        if (status[n] != "completed" && given["halt"] != "never" && !stopping) { stopping = "halt"; print "halt" }
+      }
+
+      verdict = stopping && stopping != "halt" ? "interrupted" : "failed"
+      # The plan. A wave may start when all tasks before it have ended, or with the schedule deps at once.
+      for (n = 1; n <= count; n++) {
+        w = wave[n]
+        if (w != wave[n - 1]) may_start = !stopping && (given["schedule"] == "deps" || !unfinished)
+        if (may_start && status[n] == "skip") { open_wave(w); print "skip", "-", line[n]; status[n] = "skipped" }
+        if (may_start && waits(n)) look_at(n)
+        if (status[n] == "running") running_count++
+        if (is_open(n)) { left[w]++; unfinished++ }
+        if (status[n] == "completed") done[w]++
+        if (status[n] !~ /^(left|skip|skipped)$/) { size[w]++; failed += status[n] != "completed" }
+        if (w != wave[n + 1] && !left[w]) close_wave(w, verdict)
+      }
+
+      # Of those that can start, the one with the longest chain behind it first, with the schedule deps.
+      for (n = count; n > 0 && given["schedule"] == "deps"; n--) {
+        parts = deps[n] == "-" ? 0 : split(deps[n], dep, ",")
+        for (i = 1; i <= parts; i++) if (rank[number[dep[i]]] < rank[n] + 1) rank[number[dep[i]]] = rank[n] + 1
+      }
+      for (slots = given["slots"] - running_count; slots > 0 && started < ready_count; slots--) {
+        for (best = i = 1; i <= ready_count; i++)
+          if (ready[i] && (!ready[best] || rank[ready[i]] > rank[ready[best]])) best = i
+        n = ready[best]
+        ready[best] = 0
+        started++
+        open_wave(wave[n])
+        print "start", (status[n] == "pending" ? 0 : tried[id[n]] + 1), line[n]
+      }
+      if (soonest) print "wait", soonest - given["now"]
+      if (running_count || started || soonest) exit
+      for (n = 1; n <= count; n++) close_wave(wave[n], verdict)
+      print "done", (verdict == "interrupted" || failed ? verdict : "completed")
+    }'
+}

@@ -1,0 +1,170 @@
+# --- worktree: a worktree and a branch for each task
+
+# git_step <argument>...: git as a step of the task, with its words in the log
+git_step() {
+  run_step become_git "$@" >>"$log" 2>&1
+}
+
+# read_worktree: false unless the task's worktree is one of this repository. Sets: git_dir (git's side of it) stranger (that of
+# another repository, if it belongs to one)
+read_worktree() {
+  git_dir='' stranger=$(git -C "$worktree" rev-parse --absolute-git-dir 2>/dev/null) || return 1
+  [ "${stranger#"$git_common"/worktrees/}" != "$stranger" ] || return 1
+  git_dir=$stranger stranger=
+}
+
+# is_on_branch: true when the branch of the task is checked out in its worktree. Sets: head
+is_on_branch() {
+  head=$(git -C "$worktree" symbolic-ref --quiet HEAD 2>/dev/null)
+  [ "$head" = "refs/heads/$branch" ]
+}
+
+# is_unfinished: true when `git worktree add` was killed before it had written all files: until then it keeps a lock
+is_unfinished() {
+  grep -q -x initializing "$git_dir/locked" 2>/dev/null
+}
+
+# make_worktree: make the task's branch and worktree; in a later attempt take what there is. False when that fails
+make_worktree() {
+  if [ "$resuming" -eq 1 ]; then
+    ! is_there "$worktree" || repair_worktree >>"$log" 2>&1 || return 1
+    if [ -e "$worktree/.git" ]; then
+      read_worktree
+      return
+    fi
+    # A crash may have left the branch locked, on which no git works then.
+    rm -f -- "$git_common/refs/heads/$branch.lock"
+  fi
+  # The branch first, since git refuses one that has come in the meantime; the rest can then simply be tried again.
+  if [ "$resuming" -eq 0 ] || ! has_branch "$branch"; then
+    git_step -C "$root" branch --no-track "$branch" "$base_commit" || return 1
+  fi
+  tries=0 was_there=0
+  ! is_there "$worktree" || was_there=1
+  until git_step -C "$root" worktree add --quiet "$worktree" "$branch"; do
+    if [ -z "$cause" ] && read_worktree && is_on_branch && ! is_unfinished && [ -e "$git_dir/index" ]; then
+      # It has done its work, and failed over something else, such as a hook.
+      warn "$id: 'git worktree add' has made $WORKSPACE_ROOT/$id, but failed: $(tail -n 1 -- "$log")"
+      break
+    fi
+    tries=$((tries + 1))
+    [ "$tries" -lt 8 ] && [ -z "$cause" ] && [ "$was_there" -eq 0 ] || return 1
+    ! is_there "$worktree" || leave_aside || return 1
+    # It has met another worktree in the making, of which nobody has to read; or git still knows of one that is gone.
+    sleep 0.1 2>/dev/null || sleep 1
+    [ "$tries" -eq 7 ] || printf '' >"$log"
+    forget_worktree
+  done
+  return 0
+}
+
+# leave_aside: move aside what a git that was killed has written of a worktree of which it knows nothing; false when it does
+leave_aside() {
+  ! read_worktree && [ -z "$stranger" ] && mv -- "$worktree" "$worktree.$runner" || return 1
+  warn "$id: moved aside what git had left: $WORKSPACE_ROOT/$id -> $WORKSPACE_ROOT/$id.$runner"
+}
+
+# forget_worktree: let git forget a worktree whose folder is gone, unless a person has locked it: git itself has, when it was
+# killed before it had written all files
+forget_worktree() {
+  git -C "$root" worktree list --porcelain | own="worktree $worktree" awk '
+    /^worktree / { is_own = $0 == ENVIRON["own"] }
+    is_own && $0 == "locked initializing" { found = 1 }
+    END { exit !found }' && run_git -C "$root" worktree unlock "$worktree"
+  run_git -C "$root" worktree remove --force "$worktree" 2>/dev/null
+}
+
+# repair_worktree: undo what a crash has left half done; false when the folder is not the task's worktree. Where there is
+# nothing but what our own git commands have written it is removed, to be made again
+repair_worktree() {
+  content=$(ls -A -- "$worktree" 2>/dev/null)
+  if ! read_worktree; then
+    case $content in
+      '' | .git) rm -f -- "$worktree/.git" ;;
+      *)
+        [ "$used" -eq 0 ] && leave_aside && return
+        say "$worktree is not a worktree of this repository"
+        ;;
+    esac
+    rmdir -- "$worktree"
+    return
+  fi
+  is_on_branch
+  case $head,$used,$content in
+    # Where git was killed early there is no branch yet.
+    "refs/heads/$branch",* | ,0,* | ,1,.git) ;;
+    *)
+      say "$worktree is not on $branch, but on '${head#refs/heads/}'"
+      return 1
+      ;;
+  esac
+  rm -f -- "$git_dir"/*.lock "$git_common/refs/heads/$branch.lock"
+  if [ "$used" -eq 0 ] || [ -z "$head" ]; then
+    run_git -C "$root" worktree remove --force --force "$worktree"
+  elif [ -e "$git_dir/MERGE_HEAD" ] && grep -q "^Merge $branch_prefix.* into $branch\$" "$git_dir/MERGE_MSG"; then
+    git_step -C "$worktree" merge --abort
+  elif is_unfinished; then
+    # git writes the index last: where there is one, a person has gone on.
+    [ -e "$git_dir/index" ] || git_step -C "$worktree" reset --quiet --hard
+    run_git -C "$root" worktree unlock "$worktree"
+  elif [ ! -e "$git_dir/index" ]; then
+    # The files may be all that is left of somebody's work.
+    git_step -C "$worktree" reset --quiet
+  fi
+  return 0
+}
+
+# merge_dependencies: merge the branches of the dependencies in plan order; false, with the merge undone, when that fails.
+# Sets: error
+merge_dependencies() {
+  [ "$deps" != - ] || return 0
+  read_worktree
+  error=merge_failed
+  dep_names=$(say "$plan" | awk -v deps=",$deps," 'index(deps, "," $1 ",") { print $2 }') && [ -n "$dep_names" ] || return 1
+  error=
+  for dep_name in $dep_names; do
+    dep_branch=$branch_prefix$dep_name
+    # Where somebody has worked there may be something that is not committed: no merge that is not needed.
+    [ "$used" -eq 0 ] || ! git -C "$worktree" merge-base --is-ancestor "refs/heads/$dep_branch" HEAD 2>/dev/null || continue
+    if [ -e "$git_dir/MERGE_HEAD" ]; then
+      error=merge_failed
+      warn "$id: an unfinished merge in $WORKSPACE_ROOT/$id: commit or abort it"
+      return 1
+    fi
+    # To its end also when the task is stopped: half of a merge is in the way of the next attempt.
+    ! run_git -C "$worktree" -c core.hooksPath=/dev/null merge --quiet --no-edit --ff --no-verify-signatures \
+      -m "Merge $dep_branch into $branch" "refs/heads/$dep_branch" >>"$log" 2>&1 || continue
+    error=merge_failed why=$(tail -n 1 -- "$log")
+    conflict=$(git -C "$worktree" -c core.quotePath=false diff --name-only --diff-filter=U |
+      awk '{ printf "%s%s", separator, $0; separator = ", " }')
+    [ -z "$conflict" ] || error=merge_conflict why="conflict in $conflict"
+    warn "$id: cannot merge $dep_branch: ${why:-see logs/$id.log}"
+    [ ! -e "$git_dir/MERGE_HEAD" ] || run_git -C "$worktree" merge --abort >>"$log" 2>&1
+    # A merge that was killed may have left files of which git knows nothing, and they would be in the way of the next.
+    [ "$used" -eq 1 ] || { rm -f -- "$git_dir"/*.lock && run_git -C "$worktree" reset --quiet --hard &&
+      run_git -C "$worktree" clean --quiet -f -d -x; }
+    return 1
+  done
+}
+
+# set_aside: move the task's worktree and branch out of the way, with all that they hold
+set_aside() {
+  suffix=$(date -u '+%Y%m%dT%H%M%SZ')
+  while is_there "$worktree.$suffix" || has_branch "backup/$name-$suffix"; do
+    suffix=$suffix-
+  done
+  if is_there "$worktree"; then
+    if ! run_git -C "$root" worktree move "$worktree" "$worktree.$suffix" 2>/dev/null; then
+      # git moves no worktree with submodules, and has to be told.
+      read_worktree || git_dir=
+      mv -- "$worktree" "$worktree.$suffix" || return 1
+      [ -z "$git_dir" ] || printf '%s\n' "$worktree.$suffix/.git" >"$git_dir/gitdir"
+    fi
+    say "Moved aside: worktree $WORKSPACE_ROOT/$id -> $WORKSPACE_ROOT/$id.$suffix"
+  fi
+  if has_branch "$branch"; then
+    run_git -C "$root" branch --quiet -m "$branch" "backup/$name-$suffix" || return 1
+    say "Moved aside: branch $branch -> backup/$name-$suffix"
+  fi
+  return 0
+}
