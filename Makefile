@@ -3,18 +3,32 @@
 PYTHON = python3
 BIN = .venv/bin
 NEEDS = import sys; sys.exit(None if sys.version_info >= (3, 10) else "Python 3.10 or newer is needed")
-# Each file of the library is a part of one script: its neighbours set and use its variables.
+# Each file of the library is a part of one script: its neighbours set and use its variables. What nobody sets or uses is
+# found in the whole, where only traps call some functions, settings are in upper case, and read_record sets record_KEY.
 WHOLE_SCRIPT_RULES = SC2034,SC2153,SC2154
+INDIRECT_RULES = SC2329,SC2153
 SHFMT = $(BIN)/shfmt -ln posix -i 2 -ci
 
-.PHONY: demo test lint fmt chaos bench setup clean
+.PHONY: demo test matrix shells pytest lint fmt chaos bench setup clean
 
 demo: .venv/.compiled
 	$(BIN)/parallelgen demo
 
+# What tells within minutes whether a change is sound. Side by side: half of the time they wait for agents that sleep.
 test: setup
-	$(BIN)/python -m pytest
+	$(MAKE) --no-print-directory -j 2 pytest shells
+
+# The whole suite in every shell and userland.
+matrix: setup
 	bats/matrix
+
+shells: setup
+	bats/matrix --quick
+
+# It shows what it has said when it has ended, since it does not run alone.
+pytest: setup
+	@mkdir -p build
+	@$(BIN)/python -m pytest >build/pytest.txt 2>&1; status=$$?; cat build/pytest.txt; exit $$status
 
 lint: .venv/.dev-stamp
 	$(BIN)/ruff check .
@@ -28,6 +42,11 @@ lint: .venv/.dev-stamp
 	$(BIN)/python tests/render_examples.py build/scripts
 	$(BIN)/shellcheck -s sh build/scripts/*/*.sh
 	$(SHFMT) -d build/scripts/*/*.sh
+	for folder in build/scripts/*; do \
+	  { grep -oh '[$${]record_[a-z_]*[a-z]' $$folder/lib/*.sh | sort -u | sed 's/^.//; s/$$/=/' && \
+	    cat $$folder/lib/*.sh $$folder/run-parallel.sh; } | \
+	  $(BIN)/shellcheck -s sh -e $(INDIRECT_RULES) - || exit; \
+	done
 
 fmt: .venv/.dev-stamp
 	$(BIN)/ruff check --fix .
@@ -39,8 +58,8 @@ N = 100
 chaos: .venv/.dev-stamp
 	$(BIN)/python -m tests.chaos --runs $(N) --jobs 3
 
-# Measure against xargs, GNU parallel and others, and write the tables of docs/performance.md: about an hour.
-# QUICK=1 takes minutes and writes nothing; BENCH="startup deps" takes these groups alone.
+# Measure every goal of speed, and write the tables of docs/performance.md: a quarter of an hour on a box that is idle.
+# QUICK=1 takes minutes and writes nothing; BENCH="startup decide" takes these groups alone.
 bench: .venv/.compiled
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick,--write) $(BENCH)
 
@@ -57,7 +76,7 @@ setup: .venv/.dev-stamp .venv/.compiled node_modules/.stamp
 	touch $@
 
 # Where PYTHONDONTWRITEBYTECODE is set, as in many containers, Python would compile every module at every start.
-.venv/.compiled: .venv/.run-stamp $(wildcard parallelgen/*.py)
+.venv/.compiled: .venv/.run-stamp $(wildcard parallelgen/*.py parallelgen/*/*.py)
 	$(BIN)/python -m compileall -q parallelgen
 	touch $@
 

@@ -4,18 +4,16 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from benchmarks import breakdown, checkout, deps, idle, page, peers, scale, startup, throughput
+from benchmarks import decide, idle, page, startup, throughput, worktrees
 from benchmarks.figures import Figure
 from benchmarks.process import adopt_orphans
 
 GROUPS = {
-    "startup": startup,
-    "throughput": throughput,
-    "checkout": checkout,
-    "deps": deps,
-    "scale": scale,
-    "idle": idle,
-    "breakdown": breakdown,
+    "startup": startup.measure,
+    "throughput": throughput.measure,
+    "decide": decide.measure,
+    "worktrees": worktrees.measure,
+    "idle": idle.measure,
 }
 
 
@@ -33,17 +31,12 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
     adopt_orphans()
-    try:
-        peers.require(sorted({need for name in names for need in GROUPS[name].NEEDS}))
-    except peers.MissingError as error:
-        print(error, file=sys.stderr)
-        return 2
     print(page.machine(), flush=True)
     missed = 0
     for name in names:
         print(f"\n{name}", flush=True)
         figures: list[Figure] = []
-        for figure in GROUPS[name].measure(quick=arguments.quick):
+        for figure in GROUPS[name](quick=arguments.quick):
             print(f"  {figure}", flush=True)
             figures.append(figure)
         missed += sum(not figure.is_met for figure in figures)

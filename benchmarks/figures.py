@@ -8,9 +8,10 @@ from typing import TypeVar
 Sample = TypeVar("Sample")
 
 TIMES = "×"
+COUNT = ""
 PERCENT = " %"
 MILLISECONDS = " ms"
-MEGABYTES = " MB"
+SECONDS = " s"
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,14 @@ class Figure:
     limit: float | None = None
     unit: str = TIMES
     note: str = ""
+
+    @classmethod
+    def against(cls, what: str, ours: Sequence[float], theirs: Sequence[float], limit: float) -> "Figure":
+        """Compare seconds that were taken in turn, pair by pair."""
+        note = " and ".join(f"{significant(statistics.median(seconds))} s" for seconds in (ours, theirs))
+        return cls(
+            what, tuple(own / other for own, other in zip(ours, theirs, strict=True)), limit, note=note
+        )
 
     @property
     def median(self) -> float:
@@ -54,6 +63,8 @@ class Figure:
 
 def significant(value: float) -> str:
     """Write a number with three digits that count, and never more than three after the point."""
+    if value == 0:
+        return "0"
     size = abs(value)
     places = 3 if size < 0.1 else 2 if size < 10 else 1 if size < 100 else 0
     return f"{value:,.{places}f}"
@@ -68,8 +79,3 @@ def in_turn(ways: Mapping[str, Callable[[], Sample]], rounds: int) -> dict[str, 
         for name, take in ways.items():
             found[name].append(take())
     return found
-
-
-def ratios(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, ...]:
-    """Divide what was measured side by side, pair by pair."""
-    return tuple(own / other for own, other in zip(ours, theirs, strict=True))

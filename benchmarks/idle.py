@@ -15,7 +15,6 @@ from benchmarks import project
 from benchmarks.figures import PERCENT, Figure
 from benchmarks.process import cpu_seconds, descendants, started
 
-NEEDS = ()
 _ROWS, _COLUMNS = 60, 120
 _SETTLE = 5
 # Of 50 tasks 20 are done at once; the others write a line a second.
@@ -33,7 +32,7 @@ def measure(*, quick: bool) -> Iterator[Figure]:
 
 def _scheduler(seconds: int) -> Iterator[Figure]:
     with project.scratch() as place:
-        root = project.make(place / "project", project.plain_tasks(3))
+        root = project.make(place / "project", project.task_names(3))
         project.generate(root, "--agent-command", "sleep 3600", "--max-concurrent", "3")
         with started(project.SCRIPT, root) as process:
             agents = _wait_for_agents(root, 3)
@@ -49,7 +48,7 @@ def _scheduler(seconds: int) -> Iterator[Figure]:
 
 def _monitor(seconds: int) -> Iterator[Figure]:
     with project.scratch() as place:
-        root = project.make(place / "project", project.plain_tasks(50))
+        root = project.make(place / "project", project.task_names(50))
         project.generate(root, "--agent-command", _BUSY, "--max-concurrent", "12")
         master, terminal = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", _ROWS, _COLUMNS, 0, 0))

@@ -37,7 +37,7 @@ def fill(text: str, name: str, content: str) -> str:
 
 def machine() -> str:
     """Describe the kind of machine in a line, without its name."""
-    tools = [_version("git", "--version"), _version("parallel", "--version"), _version("xargs", "--version")]
+    tools = [_version("git", "--version"), _version("xargs", "--version")]
     shell = Path(os.path.realpath(shutil.which("sh") or "/bin/sh")).name
     parts = [
         f"{os.cpu_count()} cores",

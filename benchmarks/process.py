@@ -10,15 +10,14 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from parallelgen.options import VARIABLES
-
 _SET_CHILD_SUBREAPER = 36  # prctl(2)
 _GRACE = 30.0
+_KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "PYTHONDONTWRITEBYTECODE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _ours: list["subprocess.Popen[bytes]"] = []
 
@@ -43,9 +42,8 @@ def adopt_orphans() -> None:
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """Take what would change a measurement, settings of git and of our scripts, out of the environment."""
-    own = set(VARIABLES.values())
-    kept = {key: value for key, value in os.environ.items() if key not in own and not key.startswith("GIT_")}
+    """Let nothing in that would change a measurement, such as settings of git or of our scripts."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return kept | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"} | extra
 
 
@@ -54,20 +52,14 @@ def run(
     directory: Path,
     statuses: tuple[int, ...] = (0,),
     variables: Mapping[str, str] | None = None,
-    watch: Callable[[int], None] | None = None,
 ) -> Usage:
-    """Run a command to its end; call `watch` with its process id ten times a second.
+    """Run a command to its end.
 
     Raises CommandError for an exit status that is not among `statuses`; with none given, any will do.
     """
     with tempfile.TemporaryFile() as errors:
         before, begin = _cpu_of_children(), time.perf_counter()
         with started(command, directory, variables, errors.fileno()) as process:
-            while watch:
-                watch(process.pid)
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(0.1)
-                    break
             status = process.wait()
             wall = time.perf_counter() - begin
         if statuses and status not in statuses:
@@ -162,15 +154,6 @@ def cpu_seconds(pid: int) -> float:
     """Return the processor time of a process and of the children that it has waited for; 0 when gone."""
     fields = _stat(pid)
     return sum(map(int, fields[11:15])) / _TICKS if fields else 0.0
-
-
-def peak_memory(pid: int) -> int:
-    """Return the most memory that a process has had resident so far, in KiB; 0 when it is gone."""
-    with suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1])
-    return 0
 
 
 def _cpu_of_children() -> float:

@@ -5,7 +5,6 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.process import environment
@@ -20,24 +19,9 @@ STATE = f"{DIRECTORY}/logs/state"
 MARK = ": >.claude-task-complete"
 
 
-@dataclass(frozen=True)
-class Task:
-    """Hold what a task file says, and the prompt."""
-
-    id: str
-    deps: tuple[str, ...] = ()
-    wave: int = 1
-    prompt: str = "Do it.\n"
-
-
-def plain_tasks(count: int, wave_size: int = 0) -> list[Task]:
-    """Make tasks without dependencies, or in waves of this size, each task with one in the wave before."""
-    size = wave_size or count
-    names = [f"task-{number:05}" for number in range(1, count + 1)]
-    return [
-        Task(name, (names[index - size],) if index >= size else (), index // size + 1)
-        for index, name in enumerate(names)
-    ]
+def task_names(count: int) -> list[str]:
+    """Name so many tasks."""
+    return [f"task-{number:05}" for number in range(1, count + 1)]
 
 
 @contextmanager
@@ -67,32 +51,37 @@ def copy_of(template: Path) -> Iterator[Path]:
         yield root
 
 
-def make(root: Path, tasks: Iterable[Task], *, files: int = 1, is_tracked: bool = True) -> Path:
-    """Make a project with this many files beside the parallel directory, which git may track or not."""
+def make(root: Path, names: Iterable[str], *, is_tracked: bool = True) -> Path:
+    """Make a project of one file and a parallel directory of these tasks, which git may track or not."""
     directory = root / DIRECTORY
     for name in ("tasks", "prompts"):
         (directory / name).mkdir(parents=True)
     (directory / "manifest.json").write_text("{}\n")
-    for task in tasks:
-        (directory / "tasks" / f"{task.id}.md").write_text(
-            f"---\nid: {task.id}\nwave: {task.wave}\ndeps: [{', '.join(task.deps)}]\n---\n"
-            f"# {task.id}\n\n## Scope\nCREATE: {task.id}.txt\n"
-        )
-        (directory / "prompts" / f"{task.id}.txt").write_text(task.prompt)
-    for number in range(files):
-        file = root / "src" / f"part-{number // 100:03}" / f"file-{number:05}.txt"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(f"{number}\n" * 100)
+    for name in names:
+        text = f"---\nid: {name}\nwave: 1\n---\n# {name}\n\n## Scope\nCREATE: {name}.txt\n"
+        (directory / "tasks" / f"{name}.md").write_text(text)
+        (directory / "prompts" / f"{name}.txt").write_text("Do it.\n")
+    (root / "README.md").write_text("# Bench\n")
     git(root, "init", "--quiet", "--template=")
     git(root, "symbolic-ref", "HEAD", "refs/heads/main")
     git(root, "config", "user.name", "Bench")
     git(root, "config", "user.email", "bench@example.invalid")
     # A gc in the background would take files from under a copy, and time from what is measured.
     git(root, "config", "gc.auto", "0")
-    git(root, "add", "--", "src", *([DIRECTORY] if is_tracked else []))
+    git(root, "add", "--", "README.md", *([DIRECTORY] if is_tracked else []))
     git(root, "commit", "--quiet", "-m", "Start")
     git(root, "repack", "-a", "-d", "--quiet")
     return root
+
+
+def write_peer(root: Path, names: Iterable[str], agent: str, jobs: int) -> tuple[str, ...]:
+    """Write what one would write by hand, and return the command that does the tasks with it."""
+    # Beside another one it fails now and then, and may have made the branch by then.
+    add = 'git worktree add -q -b "feature/$1" "../w/$1" || git worktree add -q "../w/$1" "feature/$1"'
+    again = f"until {{ {add}; }} 2>/dev/null; do\n  sleep 0.05\ndone"
+    script = f'set -e\n{again}\ncd "../w/$1"\nPARALLEL_TASK=$1\n{agent}\n'
+    (root / ".git" / "peer.sh").write_text(script)
+    return ("sh", "-c", f"printf '%s\\n' {' '.join(names)} | xargs -P{jobs} -n1 sh .git/peer.sh")
 
 
 def generate(root: Path, *options: str) -> None:

@@ -6,52 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import draw, graphs, page, peers, process, project, throughput
+from benchmarks import decide, page, process, project, throughput
 from benchmarks.__main__ import GROUPS
-from benchmarks.figures import PERCENT, Figure, in_turn, ratios, significant
-
-DIAMOND = graphs.Graph(
-    "diamond",
-    2,
-    (
-        graphs.Step("a", 1.0),
-        graphs.Step("b", 4.0, ("a",)),
-        graphs.Step("c", 2.0, ("a",)),
-        graphs.Step("d", 3.0, ("c",)),
-        graphs.Step("e", 1.0, ("b", "c")),
-    ),
-)
-
-
-def test_bound_is_the_longest_chain_or_all_work_shared_evenly() -> None:
-    assert DIAMOND.critical_path == 6.0
-    assert DIAMOND.bound == 6.0
-    assert graphs.Graph("narrow", 1, DIAMOND.steps).bound == 11.0
-
-
-def test_simulated_makespans() -> None:
-    # b to 5, c to 3 and then d to 6, e from 5 to 6; with barriers a to 1, b and c to 5, d and e to 8.
-    assert DIAMOND.by_deps() == 6.0
-    assert DIAMOND.by_waves() == 8.0
-    assert graphs.Graph("narrow", 1, DIAMOND.steps).by_deps() == 11.0
-
-
-@pytest.mark.parametrize(
-    ("name", "tasks", "waves"), [("five-waves", 11, 5), ("four-waves", 7, 4), ("layers", 60, 8)]
-)
-def test_plans_are_the_drawn_ones_and_can_reach_their_goal(name: str, tasks: int, waves: int) -> None:
-    path = graphs.PLANS / f"{name}.json"
-    graph = graphs.load(path)
-    assert len(graph.steps) == tasks
-    assert max(graph.waves.values()) == waves
-    assert 10 <= graph.bound <= 30.1
-    assert graph.bound <= graph.by_deps() <= 1.03 * graph.bound + 0.1
-    assert graph.by_deps() < graph.by_waves()
-    assert path.read_text() == draw.text(draw.draw(name))
-
-
-def test_all_plans_are_loaded() -> None:
-    assert {graph.name for graph in graphs.load_all()} == {path.stem for path in graphs.PLANS.iterdir()}
+from benchmarks.figures import PERCENT, Figure, in_turn, significant
 
 
 def test_ways_are_taken_in_turn_after_a_round_that_does_not_count() -> None:
@@ -64,7 +21,7 @@ def test_ways_are_taken_in_turn_after_a_round_that_does_not_count() -> None:
     found = in_turn({"a": lambda: take("a"), "b": lambda: take("b")}, 2)
     assert taken == ["a", "b"] * 3
     assert found == {"a": [3, 5], "b": [4, 6]}
-    assert ratios([1.0, 3.0], [2.0, 2.0]) == (0.5, 1.5)
+    assert Figure.against("a", [1.0, 3.0], [2.0, 2.0], 1.3).values == (0.5, 1.5)
 
 
 def test_table_shows_median_range_and_what_is_missed() -> None:
@@ -102,12 +59,6 @@ def test_the_page_has_a_place_for_every_group() -> None:
     assert set(marked) == {*GROUPS, "machine"}
 
 
-def test_missing_peers_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(peers.MissingError, match="apt-get install findutils hyperfine"):
-        peers.require(["xargs", "hyperfine"])
-
-
 def test_a_command_is_accounted_for_with_all_that_it_starts(tmp_path: Path) -> None:
     burn = "import os; end = os.times().user + 0.2\nwhile os.times().user < end: pass"
     usage = process.run(["sh", "-c", f'"{sys.executable}" -c "{burn}"'], tmp_path)
@@ -131,11 +82,22 @@ def test_nothing_is_left_running(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("xargs") is None, reason="needs xargs")
 def test_our_run_and_the_peer_do_the_same_work(tmp_path: Path) -> None:
-    template = project.make(tmp_path / "template", project.plain_tasks(2))
+    names = project.task_names(2)
+    template = project.make(tmp_path / "template", names)
     project.generate(template, "--agent-command", throughput.AGENT)
-    (template / ".git" / "again.sh").write_text(throughput.WORKERS["again"])
-    peer = ["sh", "-c", "printf '%s\\n' task-00001 task-00002 | xargs -P2 -n1 sh .git/again.sh"]
-    for name, command in (("script", list(project.SCRIPT)), ("again", peer)):
-        outcome = throughput.take(template, command, name)
-        assert outcome.done == 2
-        assert outcome.usage.wall > 0.2
+    for command in (project.SCRIPT, project.write_peer(template, names, throughput.AGENT, 2)):
+        assert throughput.take(template, command) > 0.2
+
+
+def test_decisions_are_measured_on_the_plan_of_the_goal() -> None:
+    lines = decide.facts(500).splitlines()
+    tasks = [line.split() for line in lines if line.startswith("task-")]
+    assert len(tasks) == 1000
+    assert sum(task[3].count("task-") for task in tasks) == 5000
+    assert sum(line.startswith("wave=") for line in lines) == 500
+
+
+@pytest.mark.skipif(shutil.which("awk") is None, reason="needs awk")
+def test_a_decision_can_be_taken_alone(tmp_path: Path) -> None:
+    (tmp_path / "facts").write_text(decide.facts(500))
+    assert decide.take(tmp_path, process.environment()["PATH"]) > 0

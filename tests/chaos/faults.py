@@ -28,13 +28,16 @@ COMMANDS = (
     "ps",
     "rm",
     "cp",
-    "mkdir",
     "grep",
     "tail",
     "sed",
     "tr",
     "wc",
     "sleep",
+    "cat",
+    "cksum",
+    "ls",
+    "rmdir",
 )
 WAYS = ("fail", "kill_before", "kill_after", "crash_before", "crash_after")
 WAYS_WITHIN = ("die_within", "crash_within")

@@ -6,8 +6,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from parallelgen import render
-from parallelgen.plan import Plan, Settings, Task, Wave
+from parallelgen.planning.plan import Plan, Task, Wave
+from parallelgen.settings import Settings
+from parallelgen.writing import generate, render
 from tests.chaos.scenario import Scenario
 
 DIRECTORY = "parallel/TS-0007-storm"
@@ -93,7 +94,7 @@ class World:
         """Make the repository, the parallel directory and what the agents need."""
         for name in ("acts", "locks"):
             (self.folder / name).mkdir(parents=True)
-        for name in ("prompts", "scripts", "tasks"):
+        for name in ("prompts", "tasks"):
             (self.directory / name).mkdir(parents=True)
         self.ledger.touch()
         for task in self.scenario.tasks:
@@ -103,7 +104,8 @@ class World:
             (self.directory / "prompts" / f"{task.id}.txt").write_text(f"Do {task.id}.\n")
         self.manifest.write_text(_HEAD + (_EXECUTION if self.scenario.has_execution else "") + _TAIL + "\n")
         agent = shlex.join(["sh", str(Path(__file__).with_name("agent.sh")), str(self.folder)])
-        self.script.write_text(_script(_plan(self.scenario, agent)))
+        generate.write_scripts(self.script.parent, render.scripts(_plan(self.scenario, agent), DIRECTORY))
+        self.script.write_text(patient(self.script.read_text()))
         self._build_repository()
 
     def _build_repository(self) -> None:
@@ -168,7 +170,3 @@ def _plan(scenario: Scenario, agent: str) -> Plan:
         waves=tuple(Wave(number, tuple(tasks)) for number, tasks in sorted(waves.items())),
         settings=Settings(agent_command=agent, task_timeout=60),
     )
-
-
-def _script(plan: Plan) -> str:
-    return patient(render.run_script(plan, DIRECTORY))
