@@ -15,8 +15,9 @@ demo: .venv/.compiled
 	$(BIN)/parallelgen demo
 
 # What tells within minutes whether a change is sound. Side by side: half of the time they wait for agents that sleep.
+TEST_JOBS = 2
 test: setup
-	$(MAKE) --no-print-directory -j 2 pytest shells
+	$(MAKE) --no-print-directory -j $(TEST_JOBS) pytest shells
 
 # The whole suite in every shell and userland.
 matrix: setup
