@@ -278,6 +278,7 @@ poor_box() {
     place=$(PATH=$path type -P "$utility") || :
     [ -z "$place" ] || ln -s "$place" "$box/$utility"
   done
+  [ -e "$box/cksum" ] || ln -s "$(PATH=$path type -P sha256sum)" "$box/sha256sum"
   shell[0]=$(type -P "${shell[0]}")
   box_path=$box
 }
