@@ -1,12 +1,24 @@
 # --- manifest: the `execution` member of manifest.json, a view of the records that git can carry to other clones
 
+# The one rule of JSON that both programs below need, for a text that comes split at its quotes: what is outside of strings,
+# inside, outside, and so on; but a quote behind an odd number of backslashes is a part of its string.
+# is_string: true when the record that was read belongs to a string. Sets: text, the string so far
+# shellcheck disable=SC2016  # it is awk that expands it
+json_strings='
+    function is_string() {
+      if (FNR > 1 && is_escaped) text = text "\"" $0
+      else if (FNR > 1 && (in_string = !in_string)) text = $0
+      is_escaped = in_string && match($0, /\\+$/) && RLENGTH % 2
+      return in_string
+    }'
+
 # write_manifest: replace the member by what the records say, and not one other byte
 write_manifest() {
   manifest_written=$now manifest_stale=0
   if cp -p -- "$manifest" "$manifest.new" && {
     say "status=$run_outcome" "workspace_root=$WORKSPACE_ROOT" "max_concurrent=$MAX_CONCURRENT" "base_branch=$base_branch" \
       "base_commit=$base_commit" "started_at=$run_started_at" "finished_at=$run_finished_at" && list_states && say end
-  } | LC_ALL=C awk '
+  } | LC_ALL=C awk "$json_strings"'
     function quoted(text) { gsub(/["\\]/, "\\\\&", text); return "\"" text "\"" }
     function add(items, separator, item) { return items (items == "" ? "" : separator) item }
     function member(name, value) { return "    " quoted(name) ": " value }
@@ -48,7 +60,7 @@ write_manifest() {
     }
     !phase { cut = index($0, "="); run[substr($0, 1, cut - 1)] = substr($0, cut + 1); next }
 
-    # The rest copies the manifest, which comes split at its quotes: outside of strings, inside, outside, and so on.
+    # The rest copies the manifest.
     # put <text>: copy it, with the white space before it, unless it belongs to the old value
     function put(text) { if (!skip) printf "%s%s", space, text; space = "" }
     function put_execution() { put(""); print_execution(); is_next = 0; is_done = skip = 1 }
@@ -66,13 +78,8 @@ write_manifest() {
       if (c ~ /[]}]/) depth--
       if (depth == 1 && c == ":") { is_filled = 1; is_next = (text == "execution") }
     }
-    FNR > 1 {
-      if (in_string && is_escaped) text = text "\""
-      else if (in_string) in_string = 0
-      else { if (is_next) put_execution(); in_string = 1; text = "" }
-      put("\"")
-    }
-    in_string { put($0); text = text $0; is_escaped = match($0, /\\+$/) && RLENGTH % 2; next }
+    FNR > 1 { if (is_next) put_execution(); put("\"") }
+    is_string() { put($0); next }
     { for (i = 1; i <= length($0); i++) scan(substr($0, i, 1)) }
     END { if (!is_whole) exit 1; printf "%s", space }
   ' - phase=2 RS='"' "$manifest" >"$manifest.new"; then
@@ -86,7 +93,7 @@ write_manifest() {
 # import_outcomes: where there are no records, as in a fresh clone, take what the member says of tasks. Sets: imported
 # (a line `ID STATUS KEY=VALUE...` for each)
 import_outcomes() {
-  imported=$(say "$branches" "$plan" end | LC_ALL=C awk '
+  imported=$(say "$branches" "$plan" end | LC_ALL=C awk "$json_strings"'
     function take(value) {
       if (key[1] != "execution") return
       if (depth == 3 && key[2] == "failed_tasks") { status[value] = "failed"; error[value] = "unknown" }
@@ -105,9 +112,7 @@ import_outcomes() {
     NR == 1 { branches = $0; next }
     !phase && $0 == "end" { is_whole = 1; next }
     !phase { id[++count] = $1; name[count] = $2; next }
-    in_string && is_escaped { text = text "\"" }
-    FNR > 1 && !(in_string && is_escaped) { in_string = !in_string; if (in_string) text = "" }
-    in_string { text = text $0; is_escaped = match($0, /\\+$/) && RLENGTH % 2; next }
+    is_string() { next }
     {
       # A string is a name when a colon follows.
       if (FNR > 1 && $0 !~ /^[ \t\r\n]*:/) take(text)

@@ -119,9 +119,8 @@ repair_worktree() {
 merge_dependencies() {
   [ "$deps" != - ] || return 0
   read_worktree
-  error=merge_failed
-  dep_names=$(say "$plan" | awk -v deps=",$deps," 'index(deps, "," $1 ",") { print $2 }') && [ -n "$dep_names" ] || return 1
-  error=
+  dep_names=$(say "$plan" | awk -v deps=",$deps," 'index(deps, "," $1 ",") { print $2 }') && [ -n "$dep_names" ] ||
+    { error=merge_failed && return 1; }
   for dep_name in $dep_names; do
     dep_branch=$branch_prefix$dep_name
     # Where somebody has worked there may be something that is not committed: no merge that is not needed.
