@@ -1,5 +1,8 @@
 # --- agent: start an agent, and end it with all that it has started
 
+# What a step is told first when it is stopped; 0 tells it nothing.
+stop_signal=TERM
+
 # choose_tools: find out what the box can do. Sets: group_by (what gives an agent a process group: setsid, perl, the shell,
 # or nothing) kill_is_builtin (1 where the shell can signal one: some /bin/kill take a group for every process there is)
 choose_tools() {
@@ -20,7 +23,7 @@ choose_tools() {
 run_agent() {
   # Where the agent's own commits begin: at its first launch in this worktree.
   read_record "$id.agent"
-  start_commit=${record_start_commit:-$(git -C "$worktree" rev-parse --quiet --verify HEAD)}
+  start_commit=${record_start_commit:-$(read_git -C "$worktree" rev-parse --quiet --verify HEAD)}
   ! is_there "$worktree/$marker" || rm -f -- "$worktree/$marker"
   [ "$group_by" != shell ] || set -m
   run_step become_agent
@@ -30,15 +33,17 @@ run_agent() {
   # Death by signal N is 128+N in most shells, 256+N in ksh93 and 384+N in yash.
   [ "$exit_code" -le 255 ] || exit_code=$((128 + exit_code % 128))
   [ -z "$cause" ] || { exit_code='' && return 0; }
-  # It has ended by itself: what comes now cannot change the verdict.
-  trap '' TERM USR2
   processes=
   # Whoever has left its group by now can be found by the mark. To ask ps each time would cost more.
   if is_group "$agent" || [ -n "$(list_marked || say unknown)" ]; then
     add_processes "$agent"
   fi
   if keep_living; then
-    warn "$id: stopping what the agent left running:$processes" 2>>"$log"
+    # shellcheck disable=SC2086  # numbers
+    set -- $processes
+    stopped=$#
+    { ps -A -o pid= -o args= 2>/dev/null || ps -o pid= -o args=; } | awk -v list="$processes " 'index(list, " " $1 " ")' >"$state/$id.stopped"
+    { say "[run-parallel.sh: stopping what the agent left running:" && cat -- "$state/$id.stopped" && say "]"; } >>"$log"
     stop_processes "$agent"
   fi
 }
@@ -134,7 +139,7 @@ signal_all() {
 stop_processes() {
   processes=
   add_processes "$1"
-  signal_all TERM "$1"
+  signal_all "$stop_signal" "$1"
   tenths=$((GRACE * 10))
   while [ "$tenths" -gt 0 ] && keep_living; do
     sleep 0.1 2>/dev/null || { sleep 1 && tenths=$((tenths - 9)); }

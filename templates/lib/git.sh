@@ -1,6 +1,7 @@
 # --- git: the repository, the base of the run, and how we call git
 
-# run_git <argument>...: git, that never prompts, signs, opens an editor, reads stdin or leaves a process behind
+# run_git <argument>...: git, that never prompts, signs, opens an editor, reads stdin or leaves a process behind, and whose
+# words are the same under any settings of the user's
 run_git() (
   become_git "$@"
 )
@@ -11,30 +12,39 @@ become_git() {
   trap '' INT
   umask "$user_umask"
   # A git whose runner was killed works on: who takes the task over finds it by the mark, before removing its locks.
-  GIT_TERMINAL_PROMPT=0 GIT_EDITOR=: GIT_OPTIONAL_LOCKS=0 PARALLEL_MARK=${worktree-}:
-  export GIT_TERMINAL_PROMPT GIT_EDITOR GIT_OPTIONAL_LOCKS PARALLEL_MARK
-  exec git -c gc.auto=0 -c maintenance.auto=false -c commit.gpgSign=false -c core.pager=cat "$@" </dev/null
+  GIT_TERMINAL_PROMPT=0 GIT_EDITOR=: GIT_OPTIONAL_LOCKS=0 LANGUAGE=C PARALLEL_MARK=${worktree-}:
+  export GIT_TERMINAL_PROMPT GIT_EDITOR GIT_OPTIONAL_LOCKS LANGUAGE PARALLEL_MARK
+  exec git -c gc.auto=0 -c maintenance.auto=false -c core.pager=cat -c core.quotePath=false -c core.fsmonitor=false \
+    -c status.showUntrackedFiles=normal -c status.renames=false -c diff.renames=false -c diff.ignoreSubmodules=none \
+    -c submodule.recurse=false -c merge.autoStash=false -c commit.gpgSign=false "$@" </dev/null
 }
 
-# enter_repository: find the project. Sets: root (its top) git_common (its repository) parallel_dir (relative to root)
-# workspaces (where worktrees go) is_repository (0 in a dry run outside of one)
+# read_git <argument>...: run_git that only reads: what a partial clone lacks stays where it is
+read_git() (
+  GIT_NO_LAZY_FETCH=1 GIT_ALLOW_PROTOCOL=none
+  export GIT_NO_LAZY_FETCH GIT_ALLOW_PROTOCOL
+  become_git "$@"
+)
+
+# enter_repository: find the project. Sets: root (its top) git_common (its repository) owners (see own) parallel_dir
+# (relative to root) workspaces (where worktrees go) is_repository (0 in a dry run outside of one)
 enter_repository() {
   # A hook or another git that started us must not tell our git where to work; settings may say who commits.
-  for variable in $(git rev-parse --local-env-vars 2>/dev/null); do
+  for variable in $(read_git rev-parse --local-env-vars 2>/dev/null); do
     case $variable in
       GIT_CONFIG_COUNT | GIT_CONFIG_PARAMETERS) ;;
       *) unset "$variable" ;;
     esac
   done
   is_repository=1
-  if ! root=$(git -C "$dir" rev-parse --show-toplevel 2>/dev/null) ||
-    ! git_common=$(git -C "$dir" rev-parse --git-common-dir 2>/dev/null) ||
-    ! git_common=$(cd -- "$dir" && cd -P -- "$git_common" && pwd -P); then
-    object "not a git repository: '$dir'" "Run the script from a clone of the project."
+  if ! root=$(read_git -C "$dir" rev-parse --show-toplevel 2>&1); then
+    object "git finds no project in '$dir': ${root#fatal: }" "Run the script from a clone of the project."
     [ "$mode" = dry_run ] || exit 2
     is_repository=0 root=$(pwd -P)
     [ "${dir#"$root"/}" != "$dir" ] || root=${dir%/*}
   fi
+  git_common=$(cd -- "$dir" && cd -P -- "$(read_git rev-parse --git-common-dir 2>/dev/null)" && pwd -P)
+  owners=$git_common/parallelgen/owners
   parallel_dir=.
   [ "$dir" = "$root" ] || parallel_dir=${dir#"$root"/}
   workspaces=$root/$WORKSPACE_ROOT
@@ -45,19 +55,27 @@ enter_repository() {
 # resolve_base: find out what all new branches of this run start from. Sets: base_branch base_commit
 resolve_base() {
   base_branch=$BASE_BRANCH base_commit=
-  if [ -z "$base_branch" ] && ! base_branch=$(git -C "$root" symbolic-ref --quiet --short HEAD); then
+  if [ -z "$base_branch" ] && ! base_branch=$(read_git -C "$root" symbolic-ref --quiet --short HEAD); then
     base_branch=-
     object "HEAD is detached" "Check out the base branch, or name it with --base or in BASE_BRANCH."
   # The branch comes before a tag of the same name.
-  elif ! base_commit=$(git -C "$root" rev-parse --quiet --verify "refs/heads/$base_branch^{commit}") &&
-    ! base_commit=$(git -C "$root" rev-parse --quiet --verify "$base_branch^{commit}"); then
+  elif ! base_commit=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$base_branch^{commit}") &&
+    ! base_commit=$(read_git -C "$root" rev-parse --quiet --verify "$base_branch^{commit}"); then
     object "base branch not found: '$base_branch'" "Commit to it first, or name another with --base or in BASE_BRANCH."
   fi
 }
 
 # has_branch <name>: true when the local branch exists
 has_branch() {
-  git -C "$root" show-ref --verify --quiet "refs/heads/$1"
+  read_git -C "$root" show-ref --verify --quiet "refs/heads/$1"
+}
+
+# own <branch or path of a worktree>: tell the other parallel directories of this repository that we have made it: the last
+# line about a thing says whose it is
+own() {
+  [ -d "${owners%/*}" ] || mkdir -p -- "${owners%/*}"
+  end_line "$owners"
+  printf '%s\t%s\n' "$dir" "$1" >>"$owners"
 }
 
 # exclude_marker: keep the marker out of `git add -A` in every worktree

@@ -10,7 +10,7 @@ start_afresh() {
     case $in_way in
       *" $id "*) set_aside || fail "ERROR: cannot move $WORKSPACE_ROOT/$id aside" ;;
     esac
-    for record in start agent result earlier; do
+    for record in start agent result earlier stopped; do
       [ ! -e "$state/$id.$record" ] || rm -f -- "$state/$id.$record"
     done
   done <<EOF
@@ -28,10 +28,8 @@ prepare() {
     task1) open_state ;;
     run0 | preflight?) refuse_beside ;;
   esac
-  if [ "$retry" -eq 1 ]; then
-    [ -s "$state/run" ] || import_outcomes
-    find_running
-  fi
+  [ -s "$state/run" ] || [ ! -f "$manifest" ] || import_outcomes
+  [ "$retry" -eq 0 ] || find_running
   select_tasks
   preflight
 }
@@ -72,7 +70,7 @@ main() {
     show_usage
     return
   fi
-  need printf kill cat git awk sed grep ls ps tail tr wc df dd cp mv rm rmdir mkdir date sleep id
+  need printf kill cat git awk sed grep find ls ps tail tr wc df dd cp mv rm rmdir mkdir date sleep id
   plan=$(plan) || fail "ERROR: cannot read the plan"
   locate "${directory:-$scripts/..}"
   read_boot
@@ -107,6 +105,7 @@ main() {
     import_records
     show_retries
   else
+    imported=
     open_state
     [ "$mode" = task ] || take_lock
   fi

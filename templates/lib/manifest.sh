@@ -44,7 +44,7 @@ write_manifest() {
         if (key == "error") error = value
         if (key == "attempt") task = task ", \"attempts\": " value
         if (key ~ /^(commits|exit_code)$/) task = task ", " quoted(key) ": " value
-        if (key ~ /^(error|by|started_at|finished_at)$/) task = task ", " quoted(key) ": " quoted(value)
+        if (key ~ /^(error|by|tip|started_at|finished_at)$/) task = task ", " quoted(key) ": " quoted(value)
       }
       tasks = add(tasks, ",\n", "      " id ": {" task "}")
       members = add(members, ", ", id)
@@ -134,7 +134,7 @@ import_outcomes() {
         line = id[n] " " told
         if (fact["tasks", t, "attempts"] != "") line = line " attempt=" fact["tasks", t, "attempts"]
         if (told == "failed") line = line " error=" (error[t] != "" ? error[t] : "unknown")
-        parts = split("commits exit_code by started_at finished_at", list, " ")
+        parts = split("tip commits exit_code by started_at finished_at", list, " ")
         for (i = 1; i <= parts; i++) if (fact["tasks", t, list[i]] != "") line = line " " list[i] "=" fact["tasks", t, list[i]]
         print line
       }

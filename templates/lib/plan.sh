@@ -32,22 +32,71 @@ resolve_words() {
   set +f
 }
 
-# find_branches: find out which branches there are. Sets: branches (their names without the prefix, with blanks between and
-# around)
+# find_branches: find out which branches the tasks have, and what stands where branch or worktree is to be. Sets: branches
+# (names without the prefix, with blanks between and around) obstacles (a line `ID KIND THING` each, with tabs between) taken
+# (names of which another parallel directory has made branch or worktree, with blanks between and around)
 find_branches() {
-  branches=
-  [ "$is_repository" -eq 0 ] || branches=$(git -C "$root" for-each-ref --format='%(refname:lstrip=2)' "refs/heads/$branch_prefix") ||
-    fail "ERROR: git cannot list the branches of '$root'"
-  branches=" $(say "$branches" | sed "s|^$branch_prefix||" | tr '\n' ' ') "
+  branches=' ' obstacles='' taken=' '
+  [ "$is_repository" -eq 1 ] || return 0
+  found=$({
+    read_git -C "$root" for-each-ref --format='ref %(refname:lstrip=2)' refs/heads &&
+      # It fails over a worktree that is half made; this is no reason to stop.
+      { read_git -C "$root" worktree list --porcelain 2>/dev/null || :; } &&
+      say plan "$plan" owners && { [ ! -s "$owners" ] || cat -- "$owners"; } && say end
+  } | dir=$dir prefix=$BRANCH_PREFIX workspaces=$workspaces LC_ALL=C awk '
+    function is_foreign(thing) { return owner[thing] != "" && owner[thing] != ENVIRON["dir"] }
+    $0 == "end" { is_whole = 1; next }
+    $0 == "plan" && !phase || $0 == "owners" && phase == 1 { phase++; next }
+    !phase && $1 == "ref" { ref = substr($0, 5); is_ref[ref]; while (sub("/[^/]*$", "", ref)) below[ref] = substr($0, 5); next }
+    !phase && $1 == "worktree" { place = substr($0, 10); next }
+    !phase && $1 == "branch" { checkout[substr($0, 19)] = place; next }
+    phase == 1 { id[++count] = $1; name[count] = $2; next }
+    phase == 2 { tab = index($0, "\t"); owner[substr($0, tab + 1)] = substr($0, 1, tab - 1) }
+    END {
+      if (!is_whole) exit 1
+      OFS = "\t"
+      for (n = 1; n <= count; n++) {
+        branch = ENVIRON["prefix"] name[n]
+        place = ENVIRON["workspaces"] "/" id[n]
+        if (branch in is_ref) print id[n], "branch", name[n], (is_foreign(branch) ? owner[branch] : "")
+        if (branch in checkout && checkout[branch] != place) print id[n], "checkout", name[n], checkout[branch]
+        if (is_foreign(place)) print id[n], "worktree", name[n], owner[place]
+        if (branch in below) print id[n], "ref", name[n], below[branch]
+        while (sub("/[^/]*$", "", branch)) if (branch in is_ref) print id[n], "ref", name[n], branch
+      }
+    }') || fail "ERROR: git cannot list the branches of '$root'"
+  while IFS=$tab read -r id kind name thing; do
+    use_task
+    case $kind in
+      branch)
+        # Who is gone has nothing.
+        [ -d "$thing" ] || { branches="$branches$name " && continue; }
+        ;;
+      worktree) [ -d "$thing" ] && is_there "$worktree" || continue ;;
+      '') continue ;;
+    esac
+    obstacles="$obstacles$id$tab$kind$tab$thing$newline"
+    [ "$kind" != branch ] && [ "$kind" != worktree ] || taken="$taken$name "
+  done <<EOF
+$found
+EOF
 }
 
-# select_tasks: find out what this run is about. Sets: known (what became of each task; nothing without --retry-failed)
+# select_tasks: find out what this run is about. Sets: landed (names of completed tasks without a branch whose commits the base
+# contains, with blanks between and around) known (what became of each task; nothing without --retry-failed)
 # selected (lines of the plan: of this wave or task, not skipped, in a retry neither completed nor running) again (ids of
 # those that an earlier run has left, with blanks between and around) failed_before (a line on each that failed there)
 select_tasks() {
+  known=$(list_states) landed=' '
+  for entry in $(say "$branches" "$known" "" "$plan" | awk '
+    NR == 1 { branches = $0; next }
+    !in_plan && $3 == "status=completed" && match($0, / tip=[0-9a-f]+/) { tip[substr($2, 6)] = substr($0, RSTART + 5, RLENGTH - 5) }
+    !NF { in_plan = 1 }
+    in_plan && ($1 in tip) && !index(branches, " " $2 " ") { print $2 ":" tip[$1] }'); do
+    ! read_git -C "$root" merge-base --is-ancestor "${entry#*:}" "${base_commit:-HEAD}" 2>/dev/null || landed="$landed${entry%%:*} "
+  done
   # Without --retry-failed what earlier runs have left counts for nothing: it is in the way, or forced aside.
-  known=
-  [ "$retry" -eq 0 ] || known=$(list_states)
+  [ "$retry" -eq 1 ] || known=
   chosen=$(say "$known" "$plan" | awk -v only_wave="$only_wave" -v only_id="$only_id" -v skip=" $skip" '
     $1 ~ /^wave=/ { id = substr($2, 6); status[id] = substr($3, 8); if (match($0, / error=[^ ]*/)) error[id] = substr($0, RSTART + 7, RLENGTH - 7); next }
     !NF || (only_wave != "" && $3 != only_wave) || (only_id != "" && $1 != only_id) || status[$1] ~ /^(completed|running)$/ { next }
@@ -96,12 +145,16 @@ show_retries() {
   fi
 }
 
-# list_dependencies: print NAME, WAVE and, of its branch, EXISTS or MISSING, for each task that the one wave or task needs
+# list_dependencies: print NAME, WAVE and, of its branch, EXISTS, MERGED or MISSING, for each task that the one wave or task
+# needs
 list_dependencies() {
-  [ -z "$only_wave$only_task" ] || say "$branches" "$selected" "" "$plan" | awk '
+  [ -z "$only_wave$only_task" ] || say "$branches" "$landed" "$selected" "" "$plan" | awk '
     NR == 1 { branches = $0; next }
+    NR == 2 { landed = $0; next }
     !in_plan { if (NF) needed = needed "," $4; else in_plan = 1; next }
-    index(needed ",", "," $1 ",") { print $2, $3, (index(branches, " " $2 " ") ? "EXISTS" : "MISSING") }'
+    index(needed ",", "," $1 ",") {
+      print $2, $3, (index(branches, " " $2 " ") ? "EXISTS" : index(landed, " " $2 " ") ? "MERGED" : "MISSING")
+    }'
 }
 
 # show_dependencies: print whether the branches exist that the one wave depends on

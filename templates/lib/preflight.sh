@@ -14,73 +14,148 @@ preflight() {
   [ -f "$manifest" ] ||
     object "manifest.json not found in '$parallel_dir'" "Run '/parallel-decompose' first to create task specifications."
   [ ! -h "$manifest" ] || object "manifest.json is a symbolic link" "Put the file itself into '$parallel_dir'."
+  check_folder "$logs/state"
   [ "$is_repository" -eq 0 ] || check_repository
   check_way
   dependencies=$(list_dependencies)
-  for missing in $(say "$dependencies" | awk '$3 == "MISSING" { print $1 }'); do
-    object "Branch not found: $branch_prefix$missing" \
-      "${only_task:-Wave }$only_wave depends on it. Run the wave it belongs to first."
-  done
+  check_dependencies
   check_agent
   check_space
 }
 
-# check_repository: report uncommitted changes, an operation under way, a missing identity, an odd base
-check_repository() {
+# check_folder <path>: report a folder that cannot be made, or written
+check_folder() {
+  place=$1
+  until is_there "${place:=/}"; do
+    case $(LC_ALL=C ls -d -- "$place" "/${place##*/}" 2>&1) in
+      *'too long'*) object "the name is too long: '$place'" && return ;;
+    esac
+    place=${place%/*}
+  done
+  if [ ! -d "$place" ]; then
+    object "'$place' is in the way of '$1': it is no folder"
+  elif [ ! -w "$place" ] || [ ! -x "$place" ]; then
+    object "cannot write to '$place'"
+  fi
+}
+
+# list_changes: print what differs from the last commit in the project's own checkout, but for what we have written: this
+# parallel directory, the worktrees, and manifest and scripts of other parallel directories
+list_changes() {
   set -- . ":(exclude,top,literal)$parallel_dir"
   [ "$parallel_dir" != . ] || set -- ":(exclude,top)*"
   [ "${workspaces#"$root"/}" = "$workspaces" ] || set -- "$@" ":(exclude,top,literal)${workspaces#"$root"/}"
-  if [ -n "$(GIT_OPTIONAL_LOCKS=0 git -C "$root" status --porcelain -- "$@")" ]; then
+  read_git -C "$root" status --porcelain -z -- "$@" | tr '\n\000' ' \n' | while IFS= read -r change; do
+    place=${change#???}
+    case $place in
+      */manifest.json) place=${place%/manifest.json} ;;
+      */scripts/*) place=${place%%/scripts/*} ;;
+      *) place= ;;
+    esac
+    [ -n "$place" ] && [ -f "$root/$place/scripts/run-parallel.sh" ] || say "$change"
+  done
+}
+
+# check_repository: report uncommitted changes, an operation under way, a missing identity, an odd base
+check_repository() {
+  if [ -n "$(list_changes)" ]; then
     if [ "$mode" = dry_run ]; then
       warn "WARNING: Uncommitted changes detected. Consider committing or stashing."
     else
       object "Uncommitted changes in working directory" "Run 'git stash' or commit changes before parallel execution."
     fi
   fi
-  git_dir=$(git -C "$root" rev-parse --absolute-git-dir)
+  git_dir=$(read_git -C "$root" rev-parse --absolute-git-dir)
   for operation in MERGE_HEAD CHERRY_PICK_HEAD REVERT_HEAD rebase-merge rebase-apply; do
     [ ! -e "$git_dir/$operation" ] || object "A git operation is under way ($operation)" "Finish or abort it first."
   done
-  git -C "$root" var GIT_COMMITTER_IDENT >/dev/null 2>&1 ||
-    object "git does not know who you are" "Set user.name and user.email with 'git config'."
+  said=$(read_git -C "$root" var GIT_COMMITTER_IDENT 2>&1 >/dev/null) ||
+    object "git does not know who you are" "Set user.name and user.email with 'git config'." "${said##*"$newline"}"
   case $base_branch in
     main | master | -) ;;
     *) warn "WARNING: Base branch is '$base_branch', not main or master." ;;
   esac
-  [ -z "$base_commit" ] || git -C "$root" cat-file -e "$base_commit:./$parallel_dir/manifest.json" 2>/dev/null ||
+  [ -z "$base_commit" ] || [ -n "$(read_git -C "$root" ls-tree "$base_commit" "$parallel_dir/manifest.json")" ] ||
     warn "WARNING: '$parallel_dir' is not in the base commit; the worktrees will lack it. Consider committing it."
+  [ "$SUBMODULES" -eq 1 ] || [ -z "$base_commit" ] || [ -z "$(read_git -C "$root" ls-tree "$base_commit" .gitmodules)" ] ||
+    warn "WARNING: The worktrees will lack the submodules. '--submodules' initialises them."
+  check_folder "$git_common/refs/heads"
+  check_folder "$git_common/worktrees"
 }
 
-# check_way: report the selected tasks whose worktree or branch exists, unless that is as it should be (--retry-failed) or
-# they will be moved aside (--force). Sets: in_way (their ids, with blanks between and around) new_worktrees (how many are to
-# be made)
+# check_way: report what stands where the branches and worktrees of the selected tasks are to be, unless that is as it should
+# be (--retry-failed) or will be moved aside (--force). Sets: in_way (ids of tasks that have any, with blanks between and
+# around) new_worktrees (how many are to be made)
 check_way() {
-  in_way=' ' new_worktrees=0
+  in_way=' ' new_worktrees=0 longest=''
   while read -r id name wave deps limit prompt; do
     [ -n "$id" ] || continue
     use_task
     [ "$retry" -eq 1 ] || [ -s "$state/$id.result" ] || ! read_record "$id.start" || ! is_alive "$record_pid" "$record_identity" ||
       object "Task is still running: $id (process $record_pid, since $record_started_at)" \
         "Use '--retry-failed' to take over from a run that died."
+    # What no run of this directory has made is nothing to be taken up.
+    is_new=$((1 - force)) way="Rename it, or choose other names with --branch-prefix and --workspace-root."
+    case "$newline$imported" in
+      *"$newline$id "*) is_known=1 ;;
+      *) is_known=0 ;;
+    esac
+    if [ "$is_known" -eq 1 ] || [ -e "$state/$id.start" ] || [ -e "$state/$id.result" ]; then
+      is_new=$((1 - retry - force)) way="Previous execution was interrupted. Use '--retry-failed' to continue."
+    fi
     if ! is_there "$worktree"; then
       new_worktrees=$((new_worktrees + 1))
+      [ "${#id}" -le "${#longest}" ] || longest=$id
     elif [ -e "$worktree/.git" ] && ! read_worktree && [ -n "$stranger" ]; then
       object "'$WORKSPACE_ROOT/$id' is a worktree of another repository" \
         "Choose another folder with --workspace-root or WORKSPACE_ROOT."
     else
       in_way="$in_way$id "
-      case $retry$force$mode in
-        00dry_run) warn "WARNING: Worktree '$WORKSPACE_ROOT/$id' already exists." ;;
-        00*) object "Worktree already exists: $WORKSPACE_ROOT/$id" \
+      case $is_new$mode,$taken in
+        *" $name "* | 0*) ;;
+        1dry_run,*) warn "WARNING: Worktree '$WORKSPACE_ROOT/$id' already exists." ;;
+        *) object "Worktree already exists: $WORKSPACE_ROOT/$id" \
           "Run 'git worktree remove $WORKSPACE_ROOT/$id' or use --force." ;;
       esac
     fi
     [ "${branches#* "$name" }" != "$branches" ] || continue
     in_way="$in_way$id "
-    [ "$retry$force" != 00 ] || object "Branch already exists: $branch" \
-      "Previous execution was interrupted. Use '--retry-failed' to continue."
+    [ "$is_new" -eq 0 ] || object "Branch already exists: $branch" "$way"
   done <<EOF
 $selected
+EOF
+  check_folder "$workspaces${longest:+/$longest}"
+  while IFS=$tab read -r id kind thing; do
+    case "$newline$selected" in
+      *"$newline$id "*) find_task "$id" ;;
+      *) continue ;;
+    esac
+    case $kind in
+      branch | worktree) object "Another parallel directory, '${thing#"$root/"}', has made the $kind of $id" \
+        "Choose names of your own: --branch-prefix PREFIX and --workspace-root FOLDER." ;;
+      ref) object "git cannot have both branches: '$thing' and '$branch'" "Rename the first, or choose another --branch-prefix." ;;
+      checkout) object "Branch '$branch' is checked out in '$thing'" \
+        "Check out another branch there, or remove that worktree: 'git worktree remove', or 'prune' when it is gone." ;;
+    esac
+  done <<EOF
+$obstacles
+EOF
+}
+
+# check_dependencies: report the branches that the one wave or task needs and that are not there
+check_dependencies() {
+  while read -r name wave what; do
+    [ "$what" = MISSING ] || continue
+    find_task "$name"
+    read_record "$id.result"
+    if [ "$record_status" = completed ] && [ -n "$record_tip" ]; then
+      set -- "It was completed, but '$base_branch' does not contain its commits as they were: 'git branch $branch $record_tip'."
+    else
+      set -- "${only_task:-Wave }$only_wave depends on it. Run the wave it belongs to first."
+    fi
+    object "Branch not found: $branch" "$@"
+  done <<EOF
+$dependencies
 EOF
 }
 
@@ -108,7 +183,9 @@ check_agent() {
 check_space() {
   tree_kib=
   [ -n "$base_commit" ] || return 0
-  tree_kib=$(git -C "$root" ls-tree -r -l "$base_commit" | awk '{ sum += $4 } END { printf "%.0f", int((sum + 1023) / 1024) }')
+  # A partial clone may lack what it would have to measure.
+  tree_kib=$({ read_git -C "$root" ls-tree -r -l "$base_commit" 2>/dev/null && say end; } |
+    awk '{ sum += $4 } END { if ($0 == "end") printf "%.0f", int((sum + 1023) / 1024) }')
   place=$workspaces
   [ -d "$place" ] || place=$root
   df -P -k -- "$place" 2>/dev/null | awk -v count="$new_worktrees" -v kib="$tree_kib" '

@@ -4,7 +4,7 @@
 print_facts() {
   say "now=$now" "slots=$MAX_CONCURRENT" "schedule=$SCHEDULE" "halt=$HALT" "retries=$RETRIES" "retry_delay=$retry_delay" \
     "stopping=$stopping" "only_wave=$only_wave" "running=$running" "to_adopt=$to_adopt" "ended=$ended" \
-    "again=$again" "skip=$skip" "branches=$branches" "opened=$opened" "closed=$closed"
+    "again=$again" "skip=$skip" "branches=$branches$landed" "opened=$opened" "closed=$closed"
   list_states || return 1
   say "$plan" end
 }
@@ -56,7 +56,8 @@ forget_verdict() {
 # end_unstarted: record and report a task that is skipped, or blocked by the one that detail names
 end_unstarted() {
   forget_verdict
-  attempt='' tried='' commits='' uncommitted='' exit_code='' error='' by='' started='' started_at='' verdict=skipped
+  attempt='' tried='' tip='' commits='' uncommitted='' stopped='' exit_code='' error='' by='' started='' started_at=''
+  verdict=skipped
   [ "$decision" = skip ] || verdict=blocked by=$detail
   write_result "$id" || unrecorded="$unrecorded$id "
   progress "wave=$wave task=$id status=$verdict${by:+ by=$by}"
@@ -111,7 +112,7 @@ bury_task() {
   stop_remains
   read_record "$id.start"
   attempt=$record_attempt tried=$record_tried started=$record_started started_at=$record_started_at
-  commits='' uncommitted='' exit_code='' error=lost by='' verdict=failed
+  tip='' commits='' uncommitted='' stopped='' exit_code='' error=lost by='' verdict=failed
   [ -z "$stopping" ] || verdict=interrupted
   if ! write_result "$id"; then
     unrecorded="$unrecorded$id "
@@ -127,7 +128,7 @@ report_task() {
     failed) facts=" error=$record_error${record_commits:+ commits=$record_commits}" ;;
     *) facts=${record_commits:+ commits=$record_commits} ;;
   esac
-  progress "wave=$wave task=$id status=$record_status$facts${record_uncommitted:+ uncommitted=$record_uncommitted}"
+  progress "wave=$wave task=$id status=$record_status$facts${record_uncommitted:+ uncommitted=$record_uncommitted}${record_stopped:+ stopped=$record_stopped}"
 }
 
 # on_signal <name>: called by traps: remember the first signal, count them, and wake the loop

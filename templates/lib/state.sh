@@ -14,7 +14,7 @@ write_record() {
 # read_record <name>: read the record; false when there is none. Sets: record_KEY for each key below, empty without a line
 read_record() {
   for key in status attempt pid identity commits uncommitted error started started_at finished finished_at base_branch \
-    base_commit start_commit max_concurrent wave used tried; do
+    base_commit start_commit max_concurrent wave used tried tip stopped; do
     eval "record_$key="
   done
   [ -f "$state/$1" ] || return 1
@@ -27,9 +27,9 @@ read_record() {
 
 # write_result <id>: record the verdict of which the variables below tell
 write_result() {
-  write_record "$1.result" "attempt=$attempt" "tried=${tried#0}" "commits=$commits" "uncommitted=$uncommitted" \
-    "exit_code=$exit_code" "error=$error" "by=$by" "started=$started" "started_at=$started_at" "finished=$now" \
-    "finished_at=$now_at" "status=$verdict"
+  write_record "$1.result" "attempt=$attempt" "tried=${tried#0}" "tip=$tip" "commits=$commits" "uncommitted=$uncommitted" \
+    "stopped=$stopped" "exit_code=$exit_code" "error=$error" "by=$by" "started=$started" "started_at=$started_at" \
+    "finished=$now" "finished_at=$now_at" "status=$verdict"
 }
 
 # write_run <status>: record this run

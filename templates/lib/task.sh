@@ -22,7 +22,8 @@ begin_attempt() {
 # run_task: take the task from its worktree to its verdict, and record that before anybody is told
 run_task() {
   # This may be a subshell: it inherits the variables of the scheduler, not its traps.
-  awake='' sleeper='' step='' agent='' cause='' error='' by='' exit_code='' commits='' uncommitted=''
+  awake='' sleeper='' step='' last_step='' stopped_step='' agent='' cause='' error='' by='' exit_code='' commits='' uncommitted=''
+  stopped='' tip=''
   read_pid
   runner=$pid
   [ "$mode" = task ] || trap 'stop_task interrupted' TERM
@@ -40,8 +41,8 @@ run_task() {
   timekeeper=$!
 
   if ! make_worktree; then
-    error=worktree why=$(tail -n 1 -- "$log")
-    [ -n "$cause" ] || warn "$id: cannot create worktree $WORKSPACE_ROOT/$id: ${why:-git does not say why; a hook may have failed}"
+    error=worktree
+    [ -n "$cause" ] || complain "cannot create worktree $WORKSPACE_ROOT/$id:"
   elif ! merge_dependencies; then
     : # It has set error.
   elif [ ! -f "$dir/$prompt" ] || [ ! -r "$dir/$prompt" ]; then
@@ -50,9 +51,9 @@ run_task() {
     run_agent
   fi
 
+  decide_verdict
   # What comes now cannot change the verdict.
   trap '' TERM USR2
-  decide_verdict
   read_clock
   write_result "$id"
   kill -s TERM "$timekeeper" 2>/dev/null
@@ -100,11 +101,11 @@ keep_time() {
 # run_step <command>...: run one step of the task in the background, where a signal to the runner can stop it, and wait for
 # its end; return its status. Sets: step (its process, as long as it runs) last_step
 run_step() {
-  [ -z "$cause" ] || return 1
+  earlier_cause=$cause
   "$@" &
   step=$! last_step=$!
   # A signal that came before this line has only left its cause.
-  [ -z "$cause" ] || stop_processes "$step" 2>/dev/null
+  [ "$cause" = "$earlier_cause" ] || stop_processes "$step" 2>/dev/null
   wait "$step" 2>/dev/null
   step_status=$?
   # A signal ends a wait early: when its trap has stopped the step, or when it went to the scheduler, in a subshell of bash.
@@ -116,19 +117,26 @@ run_step() {
   return "$step_status"
 }
 
-# stop_task <cause>: called by traps: record why before any signal is sent, then stop the step that goes on
+# stop_task <cause>: called by traps: record why before any signal is sent, then stop the step that goes on. When the agent has
+# ended by itself, which sets exit_code, the verdict on it stands
 stop_task() {
-  [ -z "$cause" ] || return 0
-  cause=$1
-  [ -z "$step" ] || stop_processes "$step" 2>/dev/null
+  [ -n "$exit_code" ] || cause=${cause:-$1}
+  [ -n "$step" ] && [ "$step" != "$stopped_step" ] || return 0
+  stopped_step=$step
+  stop_processes "$step" 2>/dev/null
 }
 
-# decide_verdict: judge what was found; the first that applies. Sets: verdict error commits uncommitted
+# decide_verdict: judge what was found; the first that applies. Sets: verdict error tip commits uncommitted
 decide_verdict() {
   if [ -n "$agent" ]; then
-    commits=$(git -C "$root" rev-list --count "$start_commit..refs/heads/$branch" 2>/dev/null)
-    uncommitted=$(run_git -C "$worktree" status --porcelain -- . ":(exclude)$marker" 2>/dev/null | grep -c '')
+    tip=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$branch")
+    commits=$(read_git -C "$root" rev-list --count "$start_commit..$tip" 2>/dev/null)
+    # A filter may hang even here; what was stopped has the grace period for it.
+    stop_signal=0
+    run_step become_git -C "$worktree" status --porcelain -- . ":(exclude)$marker" >"$state/.$id.changes" 2>>"$log" &&
+      uncommitted=$(grep -c '' <"$state/.$id.changes")
     uncommitted=${uncommitted#0}
+    rm -f -- "$state/.$id.changes"
   fi
   verdict=failed
   if [ "$cause" = interrupted ]; then
@@ -141,7 +149,7 @@ decide_verdict() {
     error=exit_code_$exit_code
   elif [ ! -e "$worktree/$marker" ]; then
     error=no_marker
-  elif ! is_on_branch && ! git -C "$worktree" merge-base --is-ancestor HEAD "refs/heads/$branch" 2>/dev/null; then
+  elif ! is_on_branch && ! read_git -C "$worktree" merge-base --is-ancestor HEAD "refs/heads/$branch" 2>>"$log"; then
     # It has worked on a branch of its own making: who depends on this task would not see it.
     error=wrong_branch
     warn "$id: the commits in $WORKSPACE_ROOT/$id are not on $branch"

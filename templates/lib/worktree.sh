@@ -1,21 +1,29 @@
 # --- worktree: a worktree and a branch for each task
 
-# git_step <argument>...: git as a step of the task, with its words in the log
+# git_step <argument>...: git as a step of a task that has not been stopped, with its words in the log
 git_step() {
-  run_step become_git "$@" >>"$log" 2>&1
+  [ -z "$cause" ] && run_step become_git "$@" >>"$log" 2>&1
+}
+
+# complain <line>...: say what went wrong with the task, and below it the last words of the log
+complain() {
+  warn "$id: $1"
+  shift
+  tail -n 5 -- "$log" | sed 's/^/  /' >&2
+  [ $# -eq 0 ] || printf '  %s\n' "$@" >&2
 }
 
 # read_worktree: false unless the task's worktree is one of this repository. Sets: git_dir (git's side of it) stranger (that of
 # another repository, if it belongs to one)
 read_worktree() {
-  git_dir='' stranger=$(git -C "$worktree" rev-parse --absolute-git-dir 2>/dev/null) || return 1
+  git_dir='' stranger=$(read_git -C "$worktree" rev-parse --absolute-git-dir 2>/dev/null) || return 1
   [ "${stranger#"$git_common"/worktrees/}" != "$stranger" ] || return 1
   git_dir=$stranger stranger=
 }
 
 # is_on_branch: true when the branch of the task is checked out in its worktree. Sets: head
 is_on_branch() {
-  head=$(git -C "$worktree" symbolic-ref --quiet HEAD 2>/dev/null)
+  head=$(read_git -C "$worktree" symbolic-ref --quiet HEAD 2>/dev/null)
   [ "$head" = "refs/heads/$branch" ]
 }
 
@@ -29,7 +37,7 @@ make_worktree() {
   if [ "$resuming" -eq 1 ]; then
     ! is_there "$worktree" || repair_worktree >>"$log" 2>&1 || return 1
     if [ -e "$worktree/.git" ]; then
-      read_worktree
+      read_worktree && add_submodules
       return
     fi
     # A crash may have left the branch locked, on which no git works then.
@@ -37,14 +45,14 @@ make_worktree() {
   fi
   # The branch first, since git refuses one that has come in the meantime; the rest can then simply be tried again.
   if [ "$resuming" -eq 0 ] || ! has_branch "$branch"; then
-    git_step -C "$root" branch --no-track "$branch" "$base_commit" || return 1
+    git_step -C "$root" branch --no-track "$branch" "$base_commit" && own "$branch" || return 1
   fi
   tries=0 was_there=0
   ! is_there "$worktree" || was_there=1
   until git_step -C "$root" worktree add --quiet "$worktree" "$branch"; do
     if [ -z "$cause" ] && read_worktree && is_on_branch && ! is_unfinished && [ -e "$git_dir/index" ]; then
       # It has done its work, and failed over something else, such as a hook.
-      warn "$id: 'git worktree add' has made $WORKSPACE_ROOT/$id, but failed: $(tail -n 1 -- "$log")"
+      complain "'git worktree add' has made $WORKSPACE_ROOT/$id, but failed:"
       break
     fi
     tries=$((tries + 1))
@@ -55,7 +63,21 @@ make_worktree() {
     [ "$tries" -eq 7 ] || printf '' >"$log"
     forget_worktree
   done
-  return 0
+  own "$worktree"
+  read_worktree && add_submodules
+}
+
+# add_submodules: with --submodules, give the worktree its submodules, with what the main checkout has of them
+add_submodules() {
+  [ "$SUBMODULES" -eq 1 ] && [ -e "$worktree/.gitmodules" ] || return 0
+  [ -e "$git_dir/modules" ] || [ ! -d "$git_common/modules" ] || run_step cp -R -- "$git_common/modules" "$git_dir/modules"
+  tries=0
+  # Beside another one it may find the repository's configuration locked.
+  until git_step -C "$worktree" submodule --quiet update --init --recursive; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 4 ] && [ -z "$cause" ] || return 1
+    sleep 1
+  done
 }
 
 # leave_aside: move aside what a git that was killed has written of a worktree of which it knows nothing; false when it does
@@ -67,10 +89,11 @@ leave_aside() {
 # forget_worktree: let git forget a worktree whose folder is gone, unless a person has locked it: git itself has, when it was
 # killed before it had written all files
 forget_worktree() {
-  git -C "$root" worktree list --porcelain | own="worktree $worktree" awk '
+  read_git -C "$root" worktree list --porcelain | own="worktree $worktree" awk '
     /^worktree / { is_own = $0 == ENVIRON["own"] }
     is_own && $0 == "locked initializing" { found = 1 }
     END { exit !found }' && run_git -C "$root" worktree unlock "$worktree"
+  # It fails where there was nothing to forget.
   run_git -C "$root" worktree remove --force "$worktree" 2>/dev/null
 }
 
@@ -101,7 +124,7 @@ repair_worktree() {
   rm -f -- "$git_dir"/*.lock "$git_common/refs/heads/$branch.lock"
   if [ "$used" -eq 0 ] || [ -z "$head" ]; then
     run_git -C "$root" worktree remove --force --force "$worktree"
-  elif [ -e "$git_dir/MERGE_HEAD" ] && grep -q "^Merge $branch_prefix.* into $branch\$" "$git_dir/MERGE_MSG"; then
+  elif [ -e "$git_dir/MERGE_HEAD" ] && grep -q "^Merge .* into $branch\$" "$git_dir/MERGE_MSG"; then
     git_step -C "$worktree" merge --abort
   elif is_unfinished; then
     # git writes the index last: where there is one, a person has gone on.
@@ -122,26 +145,36 @@ merge_dependencies() {
   dep_names=$(say "$plan" | awk -v deps=",$deps," 'index(deps, "," $1 ",") { print $2 }') && [ -n "$dep_names" ] ||
     { error=merge_failed && return 1; }
   for dep_name in $dep_names; do
-    dep_branch=$branch_prefix$dep_name
+    dep_branch=$BRANCH_PREFIX$dep_name error=merge_failed
+    case $landed,$taken in
+      # Its work is in the base.
+      *" $dep_name "*,*) continue ;;
+      *,*" $dep_name "*) warn "$id: cannot merge $dep_branch: another parallel directory has made it" && return 1 ;;
+    esac
     # Where somebody has worked there may be something that is not committed: no merge that is not needed.
-    [ "$used" -eq 0 ] || ! git -C "$worktree" merge-base --is-ancestor "refs/heads/$dep_branch" HEAD 2>/dev/null || continue
+    [ "$used" -eq 0 ] || ! read_git -C "$worktree" merge-base --is-ancestor "refs/heads/$dep_branch" HEAD 2>/dev/null || continue
     if [ -e "$git_dir/MERGE_HEAD" ]; then
-      error=merge_failed
       warn "$id: an unfinished merge in $WORKSPACE_ROOT/$id: commit or abort it"
       return 1
     fi
-    # To its end also when the task is stopped: half of a merge is in the way of the next attempt.
-    ! run_git -C "$worktree" -c core.hooksPath=/dev/null merge --quiet --no-edit --ff --no-verify-signatures \
-      -m "Merge $dep_branch into $branch" "refs/heads/$dep_branch" >>"$log" 2>&1 || continue
-    error=merge_failed why=$(tail -n 1 -- "$log")
-    conflict=$(git -C "$worktree" -c core.quotePath=false diff --name-only --diff-filter=U |
-      awk '{ printf "%s%s", separator, $0; separator = ", " }')
-    [ -z "$conflict" ] || error=merge_conflict why="conflict in $conflict"
-    warn "$id: cannot merge $dep_branch: ${why:-see logs/$id.log}"
-    [ ! -e "$git_dir/MERGE_HEAD" ] || run_git -C "$worktree" merge --abort >>"$log" 2>&1
+    # Half of a merge would be in the way of the next attempt: a merge gets the grace period without a signal.
+    stop_signal=0 error=merge_failed
+    git_step -C "$worktree" -c core.hooksPath=/dev/null merge --quiet --no-edit --ff --no-verify-signatures \
+      -m "Merge $dep_branch into $branch" "refs/heads/$dep_branch" && error=
+    stop_signal=TERM
+    [ -n "$error" ] || continue
+    conflict=$(read_git -C "$worktree" diff --name-only --diff-filter=U | awk '{ printf "%s%s", separator, $0; separator = ", " }')
+    if [ -n "$conflict" ]; then
+      error=merge_conflict
+      warn "$id: cannot merge $dep_branch: conflict in $conflict"
+    elif [ -z "$cause" ]; then
+      complain "cannot merge $dep_branch:"
+    fi
+    # Nothing of this is done once the task has been stopped, and the next attempt makes good for it.
+    [ ! -e "$git_dir/MERGE_HEAD" ] || git_step -C "$worktree" merge --abort
     # A merge that was killed may have left files of which git knows nothing, and they would be in the way of the next.
-    [ "$used" -eq 1 ] || { rm -f -- "$git_dir"/*.lock && run_git -C "$worktree" reset --quiet --hard &&
-      run_git -C "$worktree" clean --quiet -f -d -x; }
+    [ "$used" -eq 1 ] || { rm -f -- "$git_dir"/*.lock && git_step -C "$worktree" reset --quiet --hard &&
+      git_step -C "$worktree" clean --quiet -f -d -x; }
     return 1
   done
 }
@@ -153,17 +186,31 @@ set_aside() {
     suffix=$suffix-
   done
   if is_there "$worktree"; then
-    if ! run_git -C "$root" worktree move "$worktree" "$worktree.$suffix" 2>/dev/null; then
-      # git moves no worktree with submodules, and has to be told.
-      read_worktree || git_dir=
-      mv -- "$worktree" "$worktree.$suffix" || return 1
-      [ -z "$git_dir" ] || printf '%s\n' "$worktree.$suffix/.git" >"$git_dir/gitdir"
-    fi
+    move_worktree "$worktree.$suffix" || return 1
+    own "$worktree.$suffix"
     say "Moved aside: worktree $WORKSPACE_ROOT/$id -> $WORKSPACE_ROOT/$id.$suffix"
   fi
   if has_branch "$branch"; then
     run_git -C "$root" branch --quiet -m "$branch" "backup/$name-$suffix" || return 1
+    own "backup/$name-$suffix"
     say "Moved aside: branch $branch -> backup/$name-$suffix"
   fi
+  return 0
+}
+
+# move_worktree <path>: move the task's worktree there, so that every repository in it goes on to work
+move_worktree() {
+  # Not by `git worktree move`, which moves no worktree with submodules, and tells no other repository in it. git learns of it
+  # first, so that a crash in between does not make it forget the worktree.
+  ! read_worktree || printf '%s\n' "$1/.git" >"$git_dir/gitdir"
+  mv -- "$worktree" "$1" || return 1
+  find "$1" -name .git -type f | while IFS= read -r file; do
+    side=$(cd -- "${file%/.git}" && cd -P -- "$(sed -n 's/^gitdir: //p' .git)" 2>/dev/null && pwd -P) || continue
+    # A worktree is found by this, and a submodule where its folder is, unless its settings name another.
+    [ ! -f "$side/gitdir" ] || printf '%s\n' "$file" >"$side/gitdir"
+    for settings_file in "$side/config" "$side/config.worktree"; do
+      [ ! -f "$settings_file" ] || run_git config --file "$settings_file" --unset core.worktree
+    done
+  done
   return 0
 }
