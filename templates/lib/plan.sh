@@ -2,7 +2,7 @@
 
 # use_task: say where everything of a task is, for the words of a line of the plan (id name ...). Sets: branch worktree log
 use_task() {
-  branch=$branch_prefix$name worktree=$workspaces/$id log=$logs/$id.log
+  branch=$BRANCH_PREFIX$name worktree=$workspaces/$id log=$logs/$id.log
 }
 
 # find_task <id or name>: look a task up, or fail. Sets: id name wave deps limit prompt, and what use_task sets
@@ -36,9 +36,9 @@ resolve_words() {
 # around)
 find_branches() {
   branches=
-  [ "$is_repository" -eq 0 ] || branches=$(git -C "$root" for-each-ref --format='%(refname:lstrip=2)' "refs/heads/$branch_prefix") ||
+  [ "$is_repository" -eq 0 ] || branches=$(git -C "$root" for-each-ref --format='%(refname:lstrip=2)' "refs/heads/$BRANCH_PREFIX*") ||
     fail "ERROR: git cannot list the branches of '$root'"
-  branches=" $(say "$branches" | sed "s|^$branch_prefix||" | tr '\n' ' ') "
+  branches=" $(say "$branches" | awk -v prefix="$BRANCH_PREFIX" '{ printf "%s ", substr($0, length(prefix) + 1) }')"
 }
 
 # select_tasks: find out what this run is about. Sets: known (what became of each task; nothing without --retry-failed)
@@ -64,7 +64,7 @@ select_tasks() {
 show_plan() {
   say "=== Parallel Execution Plan ===" "" "Parallel Dir: $parallel_dir" "Tech Spec: $tech_spec" \
     "Base Branch: $base_branch" "Max Concurrent: $MAX_CONCURRENT"
-  say "$plan" "" "$selected" | root=${WORKSPACE_ROOT%/} awk -v prefix="$branch_prefix" -v kib="$tree_kib" '
+  say "$plan" "" "$selected" | root=${WORKSPACE_ROOT%/} awk -v prefix="$BRANCH_PREFIX" -v kib="$tree_kib" '
     !NF { is_selected = 1; next }
     !is_selected { if (length($2) > width) width = length($2); next }
     { line[++count] = $0; size[$3]++ }
@@ -107,7 +107,7 @@ list_dependencies() {
 # show_dependencies: print whether the branches exist that the one wave depends on
 show_dependencies() {
   say "=== Running Wave $only_wave Only ===" ""
-  say "$dependencies" | awk -v only="$only_wave" -v prefix="$branch_prefix" '
+  say "$dependencies" | awk -v only="$only_wave" -v prefix="$BRANCH_PREFIX" '
     !NF { next }
     $2 != wave { print "Checking Wave " $2 " dependencies..."; wave = $2 }
     { print "  " prefix $1 ": " $3 }

@@ -18,7 +18,7 @@ preflight() {
   check_way
   dependencies=$(list_dependencies)
   for missing in $(say "$dependencies" | awk '$3 == "MISSING" { print $1 }'); do
-    object "Branch not found: $branch_prefix$missing" \
+    object "Branch not found: $BRANCH_PREFIX$missing" \
       "${only_task:-Wave }$only_wave depends on it. Run the wave it belongs to first."
   done
   check_agent

@@ -101,7 +101,7 @@ repair_worktree() {
   rm -f -- "$git_dir"/*.lock "$git_common/refs/heads/$branch.lock"
   if [ "$used" -eq 0 ] || [ -z "$head" ]; then
     run_git -C "$root" worktree remove --force --force "$worktree"
-  elif [ -e "$git_dir/MERGE_HEAD" ] && grep -q "^Merge $branch_prefix.* into $branch\$" "$git_dir/MERGE_MSG"; then
+  elif [ -e "$git_dir/MERGE_HEAD" ] && grep -q "^Merge $BRANCH_PREFIX.* into $branch\$" "$git_dir/MERGE_MSG"; then
     git_step -C "$worktree" merge --abort
   elif is_unfinished; then
     # git writes the index last: where there is one, a person has gone on.
@@ -122,7 +122,7 @@ merge_dependencies() {
   dep_names=$(say "$plan" | awk -v deps=",$deps," 'index(deps, "," $1 ",") { print $2 }') && [ -n "$dep_names" ] ||
     { error=merge_failed && return 1; }
   for dep_name in $dep_names; do
-    dep_branch=$branch_prefix$dep_name
+    dep_branch=$BRANCH_PREFIX$dep_name
     # Where somebody has worked there may be something that is not committed: no merge that is not needed.
     [ "$used" -eq 0 ] || ! git -C "$worktree" merge-base --is-ancestor "refs/heads/$dep_branch" HEAD 2>/dev/null || continue
     if [ -e "$git_dir/MERGE_HEAD" ]; then
