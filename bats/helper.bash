@@ -15,7 +15,7 @@ fi
 # The person who runs the tests, a hook or a session may have set any of these.
 # shellcheck disable=SC2046  # a list of names
 unset $(git rev-parse --local-env-vars) CDPATH MAX_CONCURRENT TASK_TIMEOUT GRACE RETRIES HALT SCHEDULE MAX_LOG_SIZE WORKSPACE_ROOT \
-  BASE_BRANCH SKIP_TASKS
+  BASE_BRANCH BRANCH_PREFIX SKIP_TASKS SUBMODULES
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 umask 022
 

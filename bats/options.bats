@@ -57,6 +57,50 @@ refused() {
 }
 
 # bats test_tags=portable
+@test "the prefix of the branches: taken wherever one is named, refused where git would refuse the branch" {
+  project chain
+  for value in -x / /x a//b a.. .a/ a/. a.lock/ 'a b' 'a/*' 'a$(touch pwned)' "a'"; do
+    refused --branch-prefix "$value"
+    BRANCH_PREFIX=$value refused
+    grep -q -F "branch prefix: '$value' cannot begin a branch" "$err" || { show && return 1; }
+  done
+  git -C "$project" branch feature/task-001-first
+  export BRANCH_PREFIX=a.b-c_
+  agent task-001 <<<'note "$PARALLEL_BRANCH"; work; finish'
+  completes --wave 1
+  grep -q -x a.b-c_task-001-first "$TEST_NOTES/notes" || { show && return 1; }
+  refuses --wave 3
+  err_has 'ERROR: Branch not found: a.b-c_task-002-second'
+  completes --retry-failed
+  git -C "$project" merge-base --is-ancestor a.b-c_task-001-first a.b-c_task-003-third
+  refuses
+  err_has 'ERROR: Branch already exists: a.b-c_task-001-first'
+}
+
+# bats test_tags=portable
+@test "a flag takes no value, and its variable 0 or 1" {
+  project one
+  shows() { grep -q -F -e "--submodules           initialise submodules in each worktree (SUBMODULES, now '$1')" "$out" || { show && return 1; }; }
+  completes --help
+  shows 0
+  completes --submodules --help
+  shows 1
+  SUBMODULES=1 completes --help
+  shows 1
+  SUBMODULES=0 completes --help --submodules
+  shows 1
+  SUBMODULES='' completes --dry-run --submodules --max-concurrent 6
+  out_has 'Max Concurrent: 6'
+  refused --submodules=1
+  refused --submodules=
+  refused --submodules 1
+  for value in 2 x -1 00 '0|1' ' '; do
+    SUBMODULES=$value refused
+    grep -q -F "submodules: expected 0|1, not '$value'" "$err" || { show && return 1; }
+  done
+}
+
+# bats test_tags=portable
 @test "an unknown option, a stray word, an option without its value" {
   project one
   refused --concurrent 3
@@ -78,7 +122,8 @@ refused() {
   from=$home/nowhere script=scripts/run-parallel.sh
   completes --help
   for option in --wave --task --skip --retry-failed --max-concurrent --timeout --grace --dry-run --status --force \
-    --directory --preflight --monitor --workspace-root --base --agent-command MAX_CONCURRENT TASK_TIMEOUT WORKSPACE_ROOT BASE_BRANCH AGENT_COMMAND SKIP_TASKS GRACE; do
+    --directory --preflight --monitor --workspace-root --base --branch-prefix --agent-command --submodules \
+    MAX_CONCURRENT TASK_TIMEOUT WORKSPACE_ROOT BASE_BRANCH BRANCH_PREFIX AGENT_COMMAND SKIP_TASKS SUBMODULES GRACE; do
     grep -q -e "$option" "$out" || { show && return 1; }
   done
   err_is </dev/null

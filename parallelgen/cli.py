@@ -58,6 +58,8 @@ def setting_option(row: settings.Setting) -> Callable[[Function], Function]:
     """Make the option of a setting."""
     text = row.explain().replace("`", "")
     words = f"{text[:1].upper()}{text[1:]}."
+    if row.kind == "flag":
+        return click.option(row.option, row.name, flag_value="1", help=words)
     return click.option(row.option, row.name, metavar=row.metavar, help=words)
 
 

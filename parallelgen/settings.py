@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from parallelgen import ParallelgenError, agents
+from parallelgen.refs import LONGEST_PREFIX, ref_fault
 
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -26,8 +27,9 @@ class Setting:
 
     `default` is written as a user would write it. `help` holds for every place; `more` goes on with what only
     our own command line knows, because a script counts in `unit` and takes no other form. `kind` is what a
-    script accepts: `whole` (1 or more), `count` (0 or more), `text`, or words with bars between them. Without
-    `variable` the setting does not stand in the scripts; `write` gives the text that does.
+    script accepts: `whole` (1 or more), `count` (0 or more), `text`, `flag` (0 or 1; its option takes no
+    value), or words with bars between them. Without `variable` the setting does not stand in the scripts;
+    `write` gives the text that does.
     """
 
     name: str
@@ -49,15 +51,18 @@ class Setting:
 
     def text(self, settings: "Settings") -> str:
         """Write the value as the scripts want it: seconds, bytes, ids joined by commas."""
-        if self.write:
-            return self.write(settings)
-        value = getattr(settings, self.name)
-        return ",".join(value) if isinstance(value, tuple) else str(value)
+        return self.write(settings) if self.write else _text(getattr(settings, self.name))
 
     def explain(self) -> str:
         """Say in Markdown what the option does, with its default."""
         shown = self.default if self.kind in ("whole", "count") else f"`{self.default}`"
-        return f"{self.help}{self.more}{self.default and f' ({shown})'}"
+        return f"{self.help}{self.more}{f' ({shown})' if self.default and self.kind != 'flag' else ''}"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(int(value) if isinstance(value, bool) else value)
 
 
 def _positive(text: str) -> int:
@@ -122,6 +127,20 @@ def _branch(text: str) -> str:
     return _line(text)
 
 
+def _prefix(text: str) -> str:
+    if not re.fullmatch(f"[A-Za-z0-9._/-]{{1,{LONGEST_PREFIX}}}", text):
+        raise ValueError(
+            f"expected at most {LONGEST_PREFIX} letters, digits, '.', '_', '/' and '-', not '{text}'"
+        )
+    if fault := ref_fault(f"{text}task"):
+        raise ValueError(f"git refuses a branch that begins with '{text}': {fault}")
+    return text
+
+
+def _flag(text: str) -> bool:
+    return _one_of("0", "1")(text) == "1"
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
@@ -138,7 +157,7 @@ def _setting(
     unit: str = "",
     write: Callable[["Settings"], str] | None = None,
 ) -> Any:
-    word, metavar = option.split()
+    word, _, metavar = option.partition(" ")
     row = Setting("", word, metavar, variable, default, help, more, kind, unit, read, write)
     unset: Any = () if read is _words else ""
     return field(default=read(default) if default else unset, metadata={"setting": row})
@@ -234,12 +253,22 @@ class Settings:
         "",
         "the branch that new branches start from (the one that is checked out)",
     )
+    branch_prefix: str = _setting(
+        "--branch-prefix PREFIX",
+        "BRANCH_PREFIX",
+        _prefix,
+        "feature/",
+        "what the names of the branches begin with",
+    )
     workspace_root: str = _setting(
         "--workspace-root DIR",
         "WORKSPACE_ROOT",
         _line,
         "../workspaces",
         "where the worktrees go, from the project root",
+    )
+    submodules: bool = _setting(
+        "--submodules", "SUBMODULES", _flag, "0", "initialise submodules in each worktree", kind="flag"
     )
     given: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
@@ -284,7 +313,7 @@ def read(texts: Mapping[str, str | None], environment: Mapping[str, str]) -> Set
 def words(settings: Settings) -> list[str]:
     """Write the settings that are not at their defaults as options, from which `read_words` reads them."""
     return [
-        f"{row.option}={','.join(value) if isinstance(value, tuple) else value}"
+        row.option if row.kind == "flag" else f"{row.option}={_text(value)}"
         for row, value in ((row, getattr(settings, row.name)) for row in rows())
         if value != getattr(Settings(), row.name)
     ]
@@ -292,11 +321,11 @@ def words(settings: Settings) -> list[str]:
 
 def read_words(arguments: Sequence[str]) -> Settings:
     """Read what `words` has written. Raises OptionError."""
-    names = {row.option: row.name for row in rows()}
+    known = {row.option: row for row in rows()}
     texts: dict[str, str | None] = {}
     for argument in arguments:
         option, equals, text = argument.partition("=")
-        if option not in names or not equals:
+        if option not in known or bool(equals) == (known[option].kind == "flag"):
             raise OptionError(f"unknown option '{option}'")
-        texts[names[option]] = text
+        texts[known[option].name] = text if equals else "1"
     return read(texts, {})

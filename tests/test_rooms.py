@@ -41,6 +41,7 @@ def test_every_module_is_in_a_room() -> None:
         "__init__.py",
         "agents.py",
         "cli.py",
+        "refs.py",
         "settings.py",
     }
     assert {path.parent.name for path in MODULES} == {"parallelgen", *ROOMS}

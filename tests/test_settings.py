@@ -31,12 +31,12 @@ def of_settings(lines: list[str]) -> list[str]:
 
 
 def test_the_options_of_run_are_documented_as_the_table_has_them() -> None:
-    expected = [f"| `{row.option} {row.metavar}` | {row.explain()} |" for row in rows()]
+    expected = [f"| `{f'{row.option} {row.metavar}'.strip()}` | {row.explain()} |" for row in rows()]
     assert of_settings(table("### run\n", "### validate")) == expected
 
 
 def test_the_options_of_the_script_are_documented_as_the_table_has_them() -> None:
-    expected = [f"| `{row.option} {row.script_metavar}` | {row.help} |" for row in in_scripts()]
+    expected = [f"| `{f'{row.option} {row.script_metavar}'.strip()}` | {row.help} |" for row in in_scripts()]
     assert of_settings(table("### run-parallel.sh", "### monitor-live.sh")) == expected
 
 
@@ -55,7 +55,7 @@ def test_the_options_of_plan_are_all_named() -> None:
 
 @dataclass(frozen=True)
 class More(Settings):
-    """The table with a row more."""
+    """The table with two rows more."""
 
     colour: str = settings._setting(
         "--colour NAME",
@@ -65,6 +65,7 @@ class More(Settings):
         "paint the `worktrees`",
         kind="red|green",
     )
+    quiet: bool = settings._setting("--quiet", "QUIET", settings._flag, "0", "say less", kind="flag")
 
 
 def test_a_new_row_is_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,21 +81,36 @@ def test_a_new_row_is_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Paint the worktrees (red)." in " ".join(invoke(command, ["--help"]).output.split())
     assert invoke(command, ["--colour", "green"]).output == "--colour=green\n"
     assert invoke(command, [], env={"COLOUR": "green"}).output == "--colour=green\n"
+    assert "--quiet " in invoke(command, ["--help"]).output
+    assert invoke(command, ["--quiet"]).output == "--quiet\n"
+    assert invoke(command, ["--quiet"], env={"QUIET": "0"}).output == "--quiet\n"
+    assert invoke(command, ["--quiet=1"]).exit_code == 2
+    assert invoke(command, [], env={"QUIET": "1"}).output == "--quiet\n"
+    assert invoke(command, [], env={"QUIET": "0"}).output == "\n"
     assert environment({"COLOUR": "green", "HOME": "/"}) == {"HOME": "/"}
     with pytest.raises(OptionError, match="'COLOUR': 'blue' is not red or green"):
         read({}, {"COLOUR": "blue"})
-    chosen = read_words(["--colour=green"])
+    with pytest.raises(OptionError, match="'QUIET': 'yes' is not 0 or 1"):
+        read({}, {"QUIET": "yes"})
+    chosen = read_words(["--colour=green", "--quiet"])
     assert chosen.colour == "green"  # type: ignore[attr-defined]
     task = Task("task-001", "task-001-a", 1, (), None, "prompts/a")
     text = render.scripts(Plan("x", "", (Wave(1, (task,)),), chosen), "parallel/x")[render.RUN]
-    assert "parallel-run --generate-only --colour=green parallel/x\n" in text
+    assert "parallel-run --generate-only --colour=green --quiet parallel/x\n" in text
     assert re.search("^setting COLOUR green --colour NAME 'red|green' 'paint the worktrees'$", text, re.M)
+    assert re.search("^setting QUIET 1 --quiet - flag 'say less'$", text, re.M)
 
 
 def test_what_is_chosen_comes_back_from_the_header() -> None:
     chosen = read(
         {"skip": "task-2, task-1", "task_timeout": "90m", "agent": "demo", "max_log_size": "2K"},
-        {"AGENT_COMMAND": "it's -x=y", "GRACE": "3", "RETRIES": ""},
+        {
+            "AGENT_COMMAND": "it's -x=y",
+            "GRACE": "3",
+            "RETRIES": "",
+            "BRANCH_PREFIX": "a.b/x-",
+            "SUBMODULES": "1",
+        },
     )
     assert settings.words(chosen) == [
         "--skip=task-2,task-1",
@@ -103,11 +119,13 @@ def test_what_is_chosen_comes_back_from_the_header() -> None:
         "--max-log-size=2048",
         "--agent=demo",
         "--agent-command=it's -x=y",
+        "--branch-prefix=a.b/x-",
+        "--submodules",
     ]
     assert read_words(settings.words(chosen)) == chosen
 
 
-@pytest.mark.parametrize("word", ["--wat=1", "--timeout", "x", "--timeout=never"])
+@pytest.mark.parametrize("word", ["--wat=1", "--timeout", "x", "--timeout=never", "--submodules=1"])
 def test_a_header_with_other_words_is_refused(word: str) -> None:
     with pytest.raises(OptionError):
         read_words([word])
@@ -117,6 +135,37 @@ def test_scripts_get_seconds_bytes_and_the_command_of_the_agent() -> None:
     text = {row.name: row.text(read({"agent": "demo", "skip": "a,b"}, {})) for row in rows()}
     assert (text["task_timeout"], text["max_log_size"], text["skip"]) == ("7200", "104857600", "a,b")
     assert "touch .claude-task-complete" in text["agent_command"]
+
+
+@pytest.mark.parametrize("prefix", ["feature/", "a", "a.", "Team_1/x-", "a.lock", "x" * 50])
+def test_branch_prefixes_taken(prefix: str) -> None:
+    assert read({"branch_prefix": prefix}, {}).branch_prefix == prefix
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "",
+        "-",
+        "-x/",
+        "/",
+        "/x/",
+        "a//",
+        "a..",
+        ".a/",
+        "a/.",
+        "a.lock/",
+        "a b/",
+        "a\n",
+        "a~",
+        "$x",
+        "é",
+        "x" * 51,
+    ],
+)
+def test_branch_prefixes_refused(prefix: str) -> None:
+    with pytest.raises(OptionError, match="--branch-prefix"):
+        read({"branch_prefix": prefix}, {})
 
 
 @pytest.mark.parametrize(

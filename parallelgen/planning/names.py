@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterable, Sequence
 
 from parallelgen.reading.problem import quoted
+from parallelgen.refs import LONGEST_NAME, ref_fault
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 NUMBERED = re.compile(r"task-[0-9]+(?![A-Za-z0-9])")
-_NEVER_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]")
-_LONGEST_NAME = 200  # a branch is a file of at most 255 bytes, and git adds '.lock' to it
 _RESERVED = re.compile(r"orchestrator|lock(\..*)?")  # logs/orchestrator.log, logs/state/lock.PID
 
 MOST_HINTS = 20  # a hint compares one word with all the others
@@ -25,32 +24,12 @@ def name_fault(name: str) -> str | None:
     """Say why a name can be neither a task's id nor the end of its branch, if so."""
     if not _NAME.fullmatch(name):
         return f"expected {ALPHABET}"
-    if len(name) > _LONGEST_NAME:
-        return f"expected at most {_LONGEST_NAME} characters"
+    if len(name) > LONGEST_NAME:
+        return f"expected at most {LONGEST_NAME} characters"
     if _RESERVED.fullmatch(name):
         return "this name is reserved"
-    fault = ref_fault(f"feature/{name}")
-    return f"git refuses the branch 'feature/{name}': {fault}" if fault else None
-
-
-def ref_fault(ref: str) -> str | None:
-    """Say why git would refuse a branch of this name, by the rules of git-check-ref-format(1)."""
-    parts = ref.split("/")
-    rules = (
-        (not all(parts), "a part of it is empty"),
-        (any(part.startswith(".") for part in parts), "a part of it begins with '.'"),
-        (any(part.endswith(".lock") for part in parts), "a part of it ends with '.lock'"),
-        (".." in ref, "it holds '..'"),
-        (ref.endswith("."), "it ends with '.'"),
-        ("@{" in ref, "it holds '@{'"),
-        (ref == "@", "it is '@'"),
-        (ref.startswith("-"), "it begins with '-'"),
-        (
-            _NEVER_IN_REF.search(ref) is not None,
-            "it holds white space, a control character or one of ~^:?*[\\",
-        ),
-    )
-    return next((fault for broken, fault in rules if broken), None)
+    fault = ref_fault(name)
+    return f"git refuses a branch that ends so: {fault}" if fault else None
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str | None:

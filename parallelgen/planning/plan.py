@@ -31,11 +31,6 @@ class Task:
     component: str | None = None
     agent: str | None = None
 
-    @property
-    def branch(self) -> str:
-        """Name the task's branch."""
-        return f"feature/{self.name}"
-
 
 @dataclass(frozen=True)
 class Wave:
@@ -59,6 +54,10 @@ class Plan:
     def tasks(self) -> tuple[Task, ...]:
         """List all tasks in plan order."""
         return tuple(task for wave in self.waves for task in wave.tasks)
+
+    def branch(self, task: Task) -> str:
+        """Name the branch of a task."""
+        return self.settings.branch_prefix + task.name
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def begin(plan: Plan, wave: int | None = None) -> RunState:
             task.id,
             task.name,
             task.wave,
-            task.branch,
+            plan.branch(task),
             "skipped" if task.id in plan.settings.skip else "pending",
         )
         for item in waves

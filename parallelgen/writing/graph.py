@@ -42,7 +42,7 @@ def json(plan: Plan) -> str:
             {
                 "wave": wave.number,
                 "validation": wave.validation,
-                "tasks": [_task(task, settings.workspace_root, settings.skip) for task in wave.tasks],
+                "tasks": [_task(task, plan) for task in wave.tasks],
             }
             for wave in plan.waves
         ],
@@ -50,18 +50,18 @@ def json(plan: Plan) -> str:
     return dumps(value, indent=2) + "\n"
 
 
-def _task(task: Task, workspace_root: str, skip: tuple[str, ...]) -> dict[str, object]:
+def _task(task: Task, plan: Plan) -> dict[str, object]:
     return {
         "id": task.id,
         "name": task.name,
         "deps": list(task.deps),
-        "branch": task.branch,
-        "worktree": f"{workspace_root.rstrip('/')}/{task.id}",
+        "branch": plan.branch(task),
+        "worktree": f"{plan.settings.workspace_root.rstrip('/')}/{task.id}",
         "prompt": task.prompt,
         "timeout": task.timeout,
         "component": task.component,
         "agent": task.agent,
-        "skipped": task.id in skip,
+        "skipped": task.id in plan.settings.skip,
     }
 
 

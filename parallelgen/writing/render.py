@@ -79,7 +79,7 @@ def _settings_block(chosen: Settings) -> list[dict[str, str]]:
             "variable": row.variable,
             "value": row.text(chosen),
             "option": row.option,
-            "metavar": row.script_metavar,
+            "metavar": row.script_metavar or "-",
             "kind": row.kind,
             "help": row.help.replace("`", ""),
         }

@@ -6,7 +6,7 @@ settings='
 
 # setting <variable> <default> <option> <metavar> <kind> <help>: give the variable its default, unless the environment has
 # set it, and remember which option sets it and what it may hold: whole (a number from 1), count (a number from 0), text,
-# or one of several words with bars between them
+# flag (0 or 1; its option takes no value, and its metavar is -), or one of several words with bars between them
 setting() {
   eval "[ -n \"\${$1-}\" ] || $1=\$2"
   settings="$settings$3 $1 $4 $5 $6$newline"
@@ -19,16 +19,16 @@ Usage: ${0##*/} [options]
 
 Run the tasks of the plan, each by an agent in its own git worktree and branch, wave after wave.
 
-  --wave N              run only wave N; the branches that it depends on must exist
-  --task ID             run one task, from worktree to verdict, and leave manifest.json alone
-  --retry-failed        run failed and interrupted tasks again in their worktrees, then whatever is left
-  --force               move branches and worktrees that are in the way aside, and start afresh
-  --dry-run             print the execution plan and what would stop a run, and stop
-  --preflight           the same, but end with status 2 when something would stop a run
-  --status              print what became of run, waves and tasks, and stop
-  --monitor [--help]    show in the terminal how the run gets on, as monitor-live.sh does
-  --directory DIR       work on this parallel directory (default: the one in which the script lies)
-  --help                print this text
+  --wave N               run only wave N; the branches that it depends on must exist
+  --task ID              run one task, from worktree to verdict, and leave manifest.json alone
+  --retry-failed         run failed and interrupted tasks again in their worktrees, then whatever is left
+  --force                move branches and worktrees that are in the way aside, and start afresh
+  --dry-run              print the execution plan and what would stop a run, and stop
+  --preflight            the same, but end with status 2 when something would stop a run
+  --status               print what became of run, waves and tasks, and stop
+  --monitor [--help]     show in the terminal how the run gets on, as monitor-live.sh does
+  --directory DIR        work on this parallel directory (default: the one in which the script lies)
+  --help                 print this text
 
 Settings, with the environment variable of each and the value that it has now:
 
@@ -36,7 +36,7 @@ EOF
   printf '%s' "$settings" | while read -r option variable metavar kind help; do
     [ -n "$option" ] || continue
     eval "value=\$$variable"
-    printf '  %-21s %s (%s, now %s)\n' "$option $metavar" "$help" "$variable" "'${value%%"$newline"*}'"
+    printf '  %-22s %s (%s, now %s)\n' "$option ${metavar#-}" "$help" "$variable" "'${value%%"$newline"*}'"
   done
   cat <<EOF
 
@@ -55,10 +55,13 @@ parse_options() {
       --preflight) mode=preflight ;;
       --status) mode=status ;;
       -h | --help) mode=help ;;
-      --*=*) set_option "${1%%=*}" "${1#*=}" ;;
+      --*=*)
+        set_option "${1%%=*}" "${1#*=}"
+        [ "$takes" != flag ] || usage_error "option '${1%%=*}' takes no value"
+        ;;
       --*)
         set_option "$1" ${2+"$2"}
-        shift
+        [ "$takes" = flag ] || shift
         ;;
       *) usage_error "unknown argument '$1'" ;;
     esac
@@ -70,18 +73,23 @@ parse_options() {
   check_settings
 }
 
-# set_option <option> <value>: set the variable that belongs to the option
+# set_option <option> [<value>]: set the variable that belongs to the option. Sets: takes (what it may hold)
 set_option() {
+  takes=text
   case $1 in
     --wave | --task) variable=only_${1#--} ;;
     --directory) variable=directory ;;
     *)
-      variable=${settings#*"$newline$1 "}
-      [ "$variable" != "$settings" ] || usage_error "unknown option '$1'"
+      rest=${settings#*"$newline$1 "}
+      [ "$rest" != "$settings" ] || usage_error "unknown option '$1'"
+      read -r variable metavar takes help <<EOF
+$rest
+EOF
       ;;
   esac
+  [ "$takes" != flag ] || set -- "$1" 1
   [ -n "${2-}" ] || [ "$1,$#" = --skip,2 ] || usage_error "option '$1' needs a value"
-  eval "${variable%% *}=\$2"
+  eval "$variable=\$2"
 }
 
 # check_settings: end with a usage error unless each setting holds what it may hold
@@ -96,13 +104,18 @@ check_settings() {
           usage_error "${option#--}: expected a positive whole number, not '$value' (at most 9 digits)"
         ;;
       *)
+        [ "$kind" != flag ] || kind='0|1'
         words="|$kind|"
-        [ "${words#*"|$value|"}" != "$words" ] || usage_error "${option#--}: expected $kind, not '$value'"
+        { [ "${value#*"|"}" = "$value" ] && [ "${words#*"|$value|"}" != "$words" ]; } ||
+          usage_error "${option#--}: expected $kind, not '$value'"
         ;;
     esac
   done <<EOF
 $settings
 EOF
   [ "${BASE_BRANCH#-}" = "$BASE_BRANCH" ] || usage_error "base branch: '$BASE_BRANCH' begins with a dash"
+  case /$BRANCH_PREFIX in
+    *[!A-Za-z0-9._/-]* | *//* | */.* | *..* | /-* | *.lock/*) usage_error "branch prefix: '$BRANCH_PREFIX' cannot begin a branch" ;;
+  esac
   [ "${WORKSPACE_ROOT#*"$newline"}" = "$WORKSPACE_ROOT" ] || usage_error "workspace root: it holds a line end"
 }

@@ -2,7 +2,7 @@
 
 # use_task: say where everything of a task is, for the words of a line of the plan (id name ...). Sets: branch worktree log
 use_task() {
-  branch=$branch_prefix$name worktree=$workspaces/$id log=$logs/$id.log
+  branch=$BRANCH_PREFIX$name worktree=$workspaces/$id log=$logs/$id.log
 }
 
 # find_task <id or name>: look a task up, or fail. Sets: id name wave deps limit prompt, and what use_task sets
@@ -72,7 +72,10 @@ find_branches() {
         # Who is gone has nothing.
         [ -d "$thing" ] || { branches="$branches$name " && continue; }
         ;;
-      worktree) [ -d "$thing" ] && is_there "$worktree" || continue ;;
+      worktree)
+        [ -d "$thing" ] || continue
+        is_there "$worktree" || continue
+        ;;
       '') continue ;;
     esac
     obstacles="$obstacles$id$tab$kind$tab$thing$newline"
@@ -113,7 +116,7 @@ select_tasks() {
 show_plan() {
   say "=== Parallel Execution Plan ===" "" "Parallel Dir: $parallel_dir" "Tech Spec: $tech_spec" \
     "Base Branch: $base_branch" "Max Concurrent: $MAX_CONCURRENT"
-  say "$plan" "" "$selected" | root=${WORKSPACE_ROOT%/} awk -v prefix="$branch_prefix" -v kib="$tree_kib" '
+  say "$plan" "" "$selected" | root=${WORKSPACE_ROOT%/} awk -v prefix="$BRANCH_PREFIX" -v kib="$tree_kib" '
     !NF { is_selected = 1; next }
     !is_selected { if (length($2) > width) width = length($2); next }
     { line[++count] = $0; size[$3]++ }
@@ -160,7 +163,7 @@ list_dependencies() {
 # show_dependencies: print whether the branches exist that the one wave depends on
 show_dependencies() {
   say "=== Running Wave $only_wave Only ===" ""
-  say "$dependencies" | awk -v only="$only_wave" -v prefix="$branch_prefix" '
+  say "$dependencies" | awk -v only="$only_wave" -v prefix="$BRANCH_PREFIX" '
     !NF { next }
     $2 != wave { print "Checking Wave " $2 " dependencies..."; wave = $2 }
     { print "  " prefix $1 ": " $3 }

@@ -2,7 +2,8 @@ import subprocess
 
 import pytest
 
-from parallelgen.planning.names import name_fault, ref_fault
+from parallelgen.planning.names import name_fault
+from parallelgen.refs import ref_fault
 
 REFS = [
     "a",

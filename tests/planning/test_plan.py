@@ -26,7 +26,7 @@ def test_the_example_of_the_specification(inventory: Plan) -> None:
         ["task-004-orders", "task-005-api"],
     ]
     orders = inventory.tasks[3]
-    assert (orders.branch, orders.deps) == ("feature/task-004-orders", ("task-001", "task-002"))
+    assert (inventory.branch(orders), orders.deps) == ("feature/task-004-orders", ("task-001", "task-002"))
     assert inventory.settings == Settings()
 
 
