@@ -117,8 +117,9 @@ stubborn=$stubborn'
   agent task-001 <<<"$stubborn"'work; finish'
   completes
   all_dead
-  task_ended task-001 'completed commits=1'
-  grep -q '^task-001: stopping what the agent left running: [0-9]' "$logs/task-001.log"
+  task_ended task-001 'completed commits=1 stopped=[1-9]'
+  has "$logs/task-001.log" 'task-001: stopping what the agent left running:'
+  grep -q '^ *[0-9][0-9]* sleep 300$' "$logs/task-001.log"
 }
 
 @test "a background child that holds the log open does not keep the task from ending" {
@@ -242,7 +243,7 @@ END
   task_ended task-004 'completed commits=1'
   task_ended task-005 'blocked by=task-003'
   same mine "$(cat "$spaces/task-003")"
-  grep -q 'task-003: cannot create worktree ../workspaces/task-003: ' "$err" || { show && return 1; }
+  err_has 'task-003: cannot create worktree ../workspaces/task-003:' "  fatal: '$(cd -P -- "$spaces" && pwd -P)/task-003' already exists"
 }
 
 @test "a branch that appears during the run is not touched, and fails its task" {

@@ -158,7 +158,7 @@ ERROR: Uncommitted changes in working directory
 ERROR: Worktree already exists: ../workspaces/task-001
   Run 'git worktree remove ../workspaces/task-001' or use --force.
 ERROR: Branch already exists: feature/task-002-products
-  Previous execution was interrupted. Use '--retry-failed' to continue.
+  Rename it, or choose other names with --branch-prefix and --workspace-root.
 ERROR: manifest.json not found in 'parallel/TS-0042-inventory'
   Run '/parallel-decompose' first to create task specifications.
 ERROR: Claude CLI not found
@@ -273,7 +273,7 @@ END
   err_has "ERROR: base branch not found: 'main'"
   rm -rf "$project/.git"
   refuses
-  grep -q '^ERROR: not a git repository: ' "$err" || { show && return 1; }
+  grep -q '^ERROR: git finds no project: ' "$err" || { show && return 1; }
 }
 
 @test "another base than main or master is a warning, and so is a directory that the base lacks" {
@@ -298,6 +298,8 @@ END
 @test "a worktree root that cannot be made" {
   project one
   : >"$home/file"
+  WORKSPACE_ROOT=$home/file/below completes --dry-run
+  grep -q "^WARNING: cannot make '$home/file/below/task-001': '$home/file' is no folder" "$err" || { show && return 1; }
   WORKSPACE_ROOT=$home/file/below refuses
   grep -q "^ERROR: cannot make '$home/file/below'" "$err" || { show && return 1; }
 }
@@ -312,7 +314,7 @@ END
   rm "$logs"
   : >"$logs"
   refuses
-  grep -q '^ERROR: cannot write to ' "$err" || { show && return 1; }
+  grep -q '^ERROR: cannot make ' "$err" || { show && return 1; }
 }
 
 # short_of_space <kib>: let df say that so much is free

@@ -136,8 +136,8 @@ is_sound() {
   fails
   git -C "$project" worktree remove --force "$spaces/task-001"
   git -C "$project" worktree add --quiet "$home/elsewhere" feature/task-001-only
-  fails --retry-failed
-  task_ended task-001 'failed error=worktree'
+  refuses --retry-failed
+  err_has "ERROR: Branch 'feature/task-001-only' is checked out in '$(cd -P -- "$home" && pwd -P)/elsewhere'"
   git -C "$project" worktree remove --force "$home/elsewhere"
   agent task-001 <<<'finish'
   completes --retry-failed
@@ -148,10 +148,16 @@ is_sound() {
 @test "a branch in the way of the name is named, and once it is gone the task runs" {
   project one
   git -C "$project" branch feature
-  fails
-  task_ended task-001 'failed error=worktree'
-  git -C "$project" branch --quiet -D feature
-  completes --retry-failed
+  completes --dry-run
+  err_has "WARNING: git cannot have both branches: 'feature' and 'feature/task-001-only'"
+  refuses
+  err_has "ERROR: git cannot have both branches: 'feature' and 'feature/task-001-only'"
+  absent "$logs" "$spaces"
+  git -C "$project" branch --quiet -m feature feature/task-001-only/more
+  refuses
+  err_has "ERROR: git cannot have both branches: 'feature/task-001-only/more' and 'feature/task-001-only'"
+  git -C "$project" branch --quiet -D feature/task-001-only/more
+  completes
   is_sound
   task_ended task-001 'completed commits=1'
 }
@@ -230,8 +236,8 @@ INTRUDER
   fails --skip task-003
   task_ended task-009 'completed commits=1'
   task_ended task-002 'failed error=worktree'
-  fails --skip task-003 --retry-failed
-  task_ended task-002 'failed error=worktree'
+  refuses --skip task-003 --retry-failed
+  err_has "ERROR: Another parallel directory, 'parallel/TS-0042-inventory', has made the worktree of task-002"
   echo go >>"$TEST_NOTES/notes"
   status=0
   wait "$first" || status=$?

@@ -43,7 +43,7 @@ run_agent() {
     set -- $processes
     stopped=$#
     { ps -A -o pid= -o args= 2>/dev/null || ps -o pid= -o args=; } | awk -v list="$processes " 'index(list, " " $1 " ")' >"$state/$id.stopped"
-    { say "[run-parallel.sh: stopping what the agent left running:" && cat -- "$state/$id.stopped" && say "]"; } >>"$log"
+    { say "$id: stopping what the agent left running:" && cat -- "$state/$id.stopped"; } >>"$log"
     stop_processes "$agent"
   fi
 }

@@ -38,7 +38,7 @@ enter_repository() {
   done
   is_repository=1
   if ! root=$(read_git -C "$dir" rev-parse --show-toplevel 2>&1); then
-    object "git finds no project in '$dir': ${root#fatal: }" "Run the script from a clone of the project."
+    object "git finds no project: '$dir'" "$root" "Run the script from a clone of the project."
     [ "$mode" = dry_run ] || exit 2
     is_repository=0 root=$(pwd -P)
     [ "${dir#"$root"/}" != "$dir" ] || root=${dir%/*}
@@ -49,7 +49,11 @@ enter_repository() {
   [ "$dir" = "$root" ] || parallel_dir=${dir#"$root"/}
   workspaces=$root/$WORKSPACE_ROOT
   [ "${WORKSPACE_ROOT#/}" = "$WORKSPACE_ROOT" ] || workspaces=$WORKSPACE_ROOT
-  [ ! -d "$workspaces" ] || workspaces=$(cd -P -- "$workspaces" && pwd -P)
+  if [ -d "$workspaces" ]; then
+    workspaces=$(cd -P -- "$workspaces" && pwd -P)
+  elif [ -d "${workspaces%/*}" ]; then
+    workspaces=$(cd -P -- "${workspaces%/*}" && pwd -P)/${workspaces##*/}
+  fi
 }
 
 # resolve_base: find out what all new branches of this run start from. Sets: base_branch base_commit
@@ -76,6 +80,44 @@ own() {
   [ -d "${owners%/*}" ] || mkdir -p -- "${owners%/*}"
   end_line "$owners"
   printf '%s\t%s\n' "$dir" "$1" >>"$owners"
+}
+
+# watch_checkout: from now on tell_checkout says what happens to the project's own checkout, in which no task should work. Sets:
+# tips (commits of HEAD and of the base branch, with their names) checked_out (the name of HEAD)
+watch_checkout() {
+  [ ! -e "$logs/checkout.log" ] || rm -f -- "$logs/checkout.log"
+  tips=$(read_git -C "$root" show-ref --head "refs/heads/$base_branch")
+  checked_out=$(read_git -C "$root" symbolic-ref --quiet HEAD)
+}
+
+# tell_checkout <when>: warn of new commits in the project's own checkout, and keep the warning in a log
+tell_checkout() {
+  earlier_tips=$tips
+  tips=$(read_git -C "$root" show-ref --head "refs/heads/$base_branch")
+  [ "$tips" = "$earlier_tips" ] || tell_warning "$(say "$earlier_tips" "" "$tips" | awk '
+    !NF { is_later = 1; next }
+    !is_later { tip[$2] = $1; next }
+    tip[$2] != $1 { move = $2 " " tip[$2] " " $1 }
+    END { print move }' | while read -r name old new; do
+    say "'${name#refs/heads/}' has moved in the project's own checkout, as seen when $1:"
+    read_git -C "$root" log --no-show-signature --encoding=UTF-8 --format='%h %s' -n 20 "$old..$new" | indent
+    read_git -C "$root" diff --name-status "$old" "$new" | indent
+  done)"
+}
+
+# end_checkout: warn of all that has changed in the project's own checkout since the run began with none
+end_checkout() {
+  tell_checkout "the run ended"
+  head=$(read_git -C "$root" symbolic-ref --quiet HEAD)
+  [ "$head" = "$checked_out" ] || tell_warning "HEAD was on '${checked_out#refs/heads/}' in the project's own checkout, and is on '${head#refs/heads/}'."
+  changes=$(list_changes | indent)
+  [ -z "$changes" ] || tell_warning "Files in the project's own checkout have changed during the run:$newline$changes"
+}
+
+# tell_warning <text>: warn, and keep the warning in a log
+tell_warning() {
+  warn "WARNING: $1"
+  say "$1" >>"$logs/checkout.log"
 }
 
 # exclude_marker: keep the marker out of `git add -A` in every worktree

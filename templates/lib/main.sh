@@ -48,9 +48,11 @@ run_one() {
   trap 'stopping=HUP && stop_task interrupted' HUP
   trap 'stopping=TERM && stop_task interrupted' TERM
   progress "wave=$wave status=started"
+  watch_checkout
   begin_attempt
   run_task
   report_task
+  end_checkout
   [ "$record_status" = completed ] || run_outcome=failed
   exit_with_outcome
 }

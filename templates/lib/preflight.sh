@@ -14,7 +14,8 @@ preflight() {
   [ -f "$manifest" ] ||
     object "manifest.json not found in '$parallel_dir'" "Run '/parallel-decompose' first to create task specifications."
   [ ! -h "$manifest" ] || object "manifest.json is a symbolic link" "Put the file itself into '$parallel_dir'."
-  check_folder "$logs/state"
+  [ ! -h "$logs" ] && [ ! -h "$state" ] || object "cannot write to '$state'" "It has to be no symbolic link."
+  check_folder "$state"
   [ "$is_repository" -eq 0 ] || check_repository
   check_way
   dependencies=$(list_dependencies)
@@ -33,7 +34,7 @@ check_folder() {
     place=${place%/*}
   done
   if [ ! -d "$place" ]; then
-    object "'$place' is in the way of '$1': it is no folder"
+    object "cannot make '$1': '$place' is no folder"
   elif [ ! -w "$place" ] || [ ! -x "$place" ]; then
     object "cannot write to '$place'"
   fi

@@ -167,6 +167,7 @@ run_plan() {
   trap 'on_signal TERM' TERM
   trap 'on_signal HUP' HUP
   adopted=$running to_adopt=$running look_due=$((now + tick))
+  watch_checkout
   write_run running || fail "ERROR: cannot write to '$state'" "  Is the disk full?"
   # The manifest is written when the first tasks have been started.
   manifest_stale=1 manifest_written=0 task_count=$(say "$plan" | grep -c '')
@@ -181,7 +182,9 @@ run_plan() {
     nap "$patience"
     read_clock
     collect_results
+    [ -z "$ended" ] || tell_checkout "${ended% } ended"
   done
+  end_checkout
   run_outcome=$outcome run_finished=$now run_finished_at=$now_at
   [ "$opened" != ' ' ] || say "Nothing is left to run."
   # The record last: who finds it completed may rely on the manifest.

@@ -130,7 +130,7 @@ stop_task() {
 decide_verdict() {
   if [ -n "$agent" ]; then
     tip=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$branch")
-    commits=$(read_git -C "$root" rev-list --count "$start_commit..$tip" 2>/dev/null)
+    [ -z "$tip" ] || commits=$(read_git -C "$root" rev-list --count "$start_commit..$tip" 2>>"$log")
     # A filter may hang even here; what was stopped has the grace period for it.
     stop_signal=0
     run_step become_git -C "$worktree" status --porcelain -- . ":(exclude)$marker" >"$state/.$id.changes" 2>>"$log" &&

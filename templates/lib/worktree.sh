@@ -9,7 +9,7 @@ git_step() {
 complain() {
   warn "$id: $1"
   shift
-  tail -n 5 -- "$log" | sed 's/^/  /' >&2
+  tail -n 5 -- "$log" | indent >&2
   [ $# -eq 0 ] || printf '  %s\n' "$@" >&2
 }
 
@@ -144,8 +144,9 @@ merge_dependencies() {
   read_worktree
   dep_names=$(say "$plan" | awk -v deps=",$deps," 'index(deps, "," $1 ",") { print $2 }') && [ -n "$dep_names" ] ||
     { error=merge_failed && return 1; }
+  error=merge_failed
   for dep_name in $dep_names; do
-    dep_branch=$BRANCH_PREFIX$dep_name error=merge_failed
+    dep_branch=$BRANCH_PREFIX$dep_name
     case $landed,$taken in
       # Its work is in the base.
       *" $dep_name "*,*) continue ;;
@@ -158,11 +159,10 @@ merge_dependencies() {
       return 1
     fi
     # Half of a merge would be in the way of the next attempt: a merge gets the grace period without a signal.
-    stop_signal=0 error=merge_failed
+    stop_signal=0
     git_step -C "$worktree" -c core.hooksPath=/dev/null merge --quiet --no-edit --ff --no-verify-signatures \
-      -m "Merge $dep_branch into $branch" "refs/heads/$dep_branch" && error=
+      -m "Merge $dep_branch into $branch" "refs/heads/$dep_branch" && stop_signal=TERM && continue
     stop_signal=TERM
-    [ -n "$error" ] || continue
     conflict=$(read_git -C "$worktree" diff --name-only --diff-filter=U | awk '{ printf "%s%s", separator, $0; separator = ", " }')
     if [ -n "$conflict" ]; then
       error=merge_conflict
@@ -177,6 +177,7 @@ merge_dependencies() {
       git_step -C "$worktree" clean --quiet -f -d -x; }
     return 1
   done
+  error=
 }
 
 # set_aside: move the task's worktree and branch out of the way, with all that they hold
