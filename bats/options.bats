@@ -301,7 +301,7 @@ END
   WORKSPACE_ROOT=$home/file/below completes --dry-run
   grep -q "^WARNING: cannot make '$home/file/below/task-001': '$home/file' is no folder" "$err" || { show && return 1; }
   WORKSPACE_ROOT=$home/file/below refuses
-  grep -q "^ERROR: cannot make '$home/file/below'" "$err" || { show && return 1; }
+  grep -q "^ERROR: cannot make '$home/file/below/task-001'" "$err" || { show && return 1; }
 }
 
 @test "logs/ that is a symbolic link, and one that is a file" {

@@ -137,7 +137,7 @@ is_sound() {
   git -C "$project" worktree remove --force "$spaces/task-001"
   git -C "$project" worktree add --quiet "$home/elsewhere" feature/task-001-only
   refuses --retry-failed
-  err_has "ERROR: Branch 'feature/task-001-only' is checked out in '$(cd -P -- "$home" && pwd -P)/elsewhere'"
+  err_has "ERROR: The branch of task-001 is checked out in '$(cd -P -- "$home" && pwd -P)/elsewhere'"
   git -C "$project" worktree remove --force "$home/elsewhere"
   agent task-001 <<<'finish'
   completes --retry-failed
@@ -149,13 +149,13 @@ is_sound() {
   project one
   git -C "$project" branch feature
   completes --dry-run
-  err_has "WARNING: git cannot have both branches: 'feature' and 'feature/task-001-only'"
+  err_has "WARNING: git cannot have the branch 'feature' beside that of task-001"
   refuses
-  err_has "ERROR: git cannot have both branches: 'feature' and 'feature/task-001-only'"
+  err_has "ERROR: git cannot have the branch 'feature' beside that of task-001"
   absent "$logs" "$spaces"
   git -C "$project" branch --quiet -m feature feature/task-001-only/more
   refuses
-  err_has "ERROR: git cannot have both branches: 'feature/task-001-only/more' and 'feature/task-001-only'"
+  err_has "ERROR: git cannot have the branch 'feature/task-001-only/more' beside that of task-001"
   git -C "$project" branch --quiet -D feature/task-001-only/more
   completes
   is_sound

@@ -28,13 +28,27 @@ def run(loaded: Loaded, options: Options, screen: Screen) -> int:
     status, state = _follow(loaded.project, options.arguments, view, state)
     if status == NOTHING_RUN:
         return status
+    changes = _lines(loaded.project, "checkout.log")
     if options.as_json:
-        facts = {"event": "report", "status": state.status, "tasks": records.task_facts(state)}
-        screen.say(json.dumps(facts))
+        facts = {"status": state.status, "checkout": changes, "tasks": records.task_facts(state)}
+        screen.say(json.dumps({"event": "report"} | facts))
     else:
         rest = _rest_command(loaded, state)
-        screen.say(report.final_report(state, shlex.quote(loaded.project.relative), rest))
+        stopped = {
+            task.name: _lines(loaded.project, f"state/{task.id}.stopped")
+            for task in state.tasks.values()
+            if task.stopped
+        }
+        screen.say(report.final_report(state, shlex.quote(loaded.project.relative), rest, stopped, changes))
     return status
+
+
+def _lines(project: Project, log: str) -> list[str]:
+    """Read what the script has told in a file below logs/; nothing when there is none."""
+    try:
+        return (project.directory / "logs" / log).read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return []
 
 
 def _completed(loaded: Loaded) -> dict[str, TaskState]:

@@ -29,6 +29,7 @@ class TaskState:
     status: str = "pending"
     commits: int | None = None
     uncommitted: int = 0
+    stopped: int = 0
     error: str = ""
     by: str = ""
     attempt: int = 1
@@ -111,6 +112,7 @@ def _fold_task(task: TaskState, event: Event, at: float | None) -> TaskState:
         status=event.status,
         commits=_number(fields.get("commits")),
         uncommitted=_number(fields.get("uncommitted")) or 0,
+        stopped=_number(fields.get("stopped")) or 0,
         error=fields.get("error", ""),
         by=fields.get("by", ""),
         attempt=_number(fields.get("attempt")) or task.attempt,

@@ -1,4 +1,5 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from parallelgen.running.progress import RunState, TaskState
 from parallelgen.running.records import Recorded
@@ -43,11 +44,18 @@ def wave_progress(state: RunState, wave: int) -> str:
     return "\n".join([*lines, f"Overall: {count(tasks)} tasks complete in Wave {wave}", ""])
 
 
-def final_report(state: RunState, directory: str, rest: str) -> str:
+def final_report(
+    state: RunState,
+    directory: str,
+    rest: str,
+    stopped: Mapping[str, Iterable[str]] = MappingProxyType({}),
+    changes: Sequence[str] = (),
+) -> str:
     """Write the report of a run that has ended.
 
     `directory` is quoted for a shell at the project root; `rest` is the command that runs what is left of the
-    plan, empty when nothing is.
+    plan, empty when nothing is. `stopped` has for the names of tasks the processes, as `PID COMMAND`, that
+    their agents left; `changes` tells what has changed in the project's own checkout.
     """
     tasks = tuple(state.tasks.values())
     lines = [f"=== {_TITLES.get(state.status, 'Parallel Execution Failed')} ===", ""]
@@ -63,6 +71,11 @@ def final_report(state: RunState, directory: str, rest: str) -> str:
     if left:
         lines.append("Uncommitted work left in worktrees:")
         lines += [f"  - {task.name} ({_files(task.uncommitted)})" for task in left] + [""]
+    if stopped:
+        lines.append("Processes that agents left running, and that were stopped:")
+        lines += [f"  - {name}: {line.strip()}" for name, left in stopped.items() for line in left] + [""]
+    if changes:
+        lines += ["WARNING: The project's own checkout has changed:", *(f"  {line}" for line in changes), ""]
     missing = [task for task in tasks if task.status != "completed"]
     if missing:
         lines.append("Not completed:")

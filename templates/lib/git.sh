@@ -93,7 +93,7 @@ watch_checkout() {
 # tell_checkout <when>: warn of new commits in the project's own checkout, and keep the warning in a log
 tell_checkout() {
   earlier_tips=$tips
-  tips=$(read_git -C "$root" show-ref --head "refs/heads/$base_branch")
+  tips=$(read_git -C "$root" show-ref --head "refs/heads/$base_branch") || tips=$earlier_tips
   [ "$tips" = "$earlier_tips" ] || tell_warning "$(say "$earlier_tips" "" "$tips" | awk '
     !NF { is_later = 1; next }
     !is_later { tip[$2] = $1; next }

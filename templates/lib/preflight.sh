@@ -126,20 +126,26 @@ check_way() {
 $selected
 EOF
   check_folder "$workspaces${longest:+/$longest}"
-  while IFS=$tab read -r id kind thing; do
-    case "$newline$selected" in
-      *"$newline$id "*) find_task "$id" ;;
-      *) continue ;;
-    esac
+  grouped=$(say "$selected" "" "$obstacles" | awk '
+    BEGIN { FS = "[ \t]" }
+    !NF { is_obstacle = 1; next }
+    !is_obstacle { selected[$1]; next }
+    $1 in selected {
+      thing = substr($0, length($1) + 2)
+      if (!(thing in tasks)) order[++count] = thing
+      tasks[thing] = tasks[thing] " " $1
+    }
+    END { for (i = 1; i <= count; i++) print order[i] "\t" substr(tasks[order[i]], 2) }')
+  while IFS=$tab read -r kind thing tasks; do
     case $kind in
-      branch | worktree) object "Another parallel directory, '${thing#"$root/"}', has made the $kind of $id" \
-        "Choose names of your own: --branch-prefix PREFIX and --workspace-root FOLDER." ;;
-      ref) object "git cannot have both branches: '$thing' and '$branch'" "Rename the first, or choose another --branch-prefix." ;;
-      checkout) object "Branch '$branch' is checked out in '$thing'" \
+      branch | worktree) object "Another parallel directory, '${thing#"$root"/}', has made the $kind of $tasks" \
+        "Choose names of your own, with --branch-prefix PREFIX and --workspace-root FOLDER." ;;
+      ref) object "git cannot have the branch '$thing' beside that of $tasks" "Rename it, or choose another --branch-prefix." ;;
+      checkout) object "The branch of $tasks is checked out in '$thing'" \
         "Check out another branch there, or remove that worktree: 'git worktree remove', or 'prune' when it is gone." ;;
     esac
   done <<EOF
-$obstacles
+$grouped
 EOF
 }
 
