@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
+from parallelgen.planning import keys
 from parallelgen.planning.edges import Order, arrange
 from parallelgen.planning.names import Aliases, UnresolvedError
 from parallelgen.planning.prompts import choose
@@ -101,6 +102,7 @@ def _of_files(source: Source, manifest: Mapping[str, object], tasklist: TaskList
         *source.problems,
         *schemas.problems("manifest", manifest, MANIFEST),
         *_repeated_waves(manifest),
+        *keys.of_manifest(manifest, tasklist.entries),
         *(problem for entry in tasklist.entries for problem in _of_file(entry.file)),
     ]
     told = {(problem.file, problem.place) for problem in found}
@@ -152,6 +154,7 @@ def _of_file(file: TaskFile) -> Iterator[Problem]:
         return
     path = file.path
     yield from schemas.problems("task", file.meta, path)
+    yield from keys.of_task(file)
     timeout = file.meta.get("timeout")
     if isinstance(timeout, str):
         try:

@@ -7,7 +7,10 @@ from parallelgen.writing import graph
 FIRST = Task("task-001", "task-001-users", 1, (), None, "prompts/task-001.txt", "users", "a")
 SECOND = Task("task-002", "task-002-api", 2, ("task-001",), 60, "prompts/task-002.txt")
 PLAN = Plan(
-    'TS "1" \\', "TS-0001", (Wave(1, (FIRST,), "pytest"), Wave(2, (SECOND,))), Settings(skip=("task-002",))
+    'TS "1" \\',
+    "TS-0001",
+    (Wave(1, (FIRST,), "pytest"), Wave(2, (SECOND,))),
+    Settings(skip=("task-002",), branch_prefix="team-"),
 )
 
 
@@ -57,7 +60,7 @@ def test_json() -> None:
             "id": "task-002",
             "name": "task-002-api",
             "deps": ["task-001"],
-            "branch": "feature/task-002-api",
+            "branch": "team-task-002-api",
             "worktree": "../workspaces/task-002",
             "prompt": "prompts/task-002.txt",
             "timeout": 60,
