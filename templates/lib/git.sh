@@ -76,11 +76,10 @@ has_branch() {
 
 # own <branch or path of a worktree>: tell the other parallel directories of this repository that we have made it: the last
 # line about a thing says whose it is
-own() {
-  [ -d "${owners%/*}" ] || mkdir -p -- "${owners%/*}"
-  end_line "$owners"
-  printf '%s\t%s\n' "$dir" "$1" >>"$owners"
-}
+own() (
+  umask "$user_umask"
+  mkdir -p -- "${owners%/*}" && end_line "$owners" && printf '%s\t%s\n' "$dir" "$1" >>"$owners"
+)
 
 # watch_checkout: from now on tell_checkout says what happens to the project's own checkout, in which no task should work. Sets:
 # tips (commits of HEAD and of the base branch, with their names) checked_out (the name of HEAD)

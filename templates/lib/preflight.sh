@@ -97,11 +97,7 @@ check_way() {
         "Use '--retry-failed' to take over from a run that died."
     # What no run of this directory has made is nothing to be taken up.
     is_new=$((1 - force)) way="Rename it, or choose other names with --branch-prefix and --workspace-root."
-    case "$newline$imported" in
-      *"$newline$id "*) is_known=1 ;;
-      *) is_known=0 ;;
-    esac
-    if [ "$is_known" -eq 1 ] || [ -e "$state/$id.start" ] || [ -e "$state/$id.result" ]; then
+    if [ -e "$state/$id.start" ] || [ -e "$state/$id.result" ] || [ "${imported#*"$newline$id "}" != "$imported" ]; then
       is_new=$((1 - retry - force)) way="Previous execution was interrupted. Use '--retry-failed' to continue."
     fi
     if ! is_there "$worktree"; then
@@ -126,18 +122,12 @@ check_way() {
 $selected
 EOF
   check_folder "$workspaces${longest:+/$longest}"
-  grouped=$(say "$selected" "" "$obstacles" | awk '
-    BEGIN { FS = "[ \t]" }
-    !NF { is_obstacle = 1; next }
-    !is_obstacle { selected[$1]; next }
-    $1 in selected {
-      thing = substr($0, length($1) + 2)
-      if (!(thing in tasks)) order[++count] = thing
-      tasks[thing] = tasks[thing] " " $1
-    }
-    END { for (i = 1; i <= count; i++) print order[i] "\t" substr(tasks[order[i]], 2) }')
-  while IFS=$tab read -r kind thing tasks; do
-    case $kind in
+  while IFS=$tab read -r kind thing ids; do
+    tasks='' lines=$newline$selected
+    for id in $ids; do
+      [ "${lines#*"$newline$id "}" = "$lines" ] || tasks="${tasks:+$tasks }$id"
+    done
+    case ${tasks:+$kind} in
       branch | worktree) object "Another parallel directory, '${thing#"$root"/}', has made the $kind of $tasks" \
         "Choose names of your own, with --branch-prefix PREFIX and --workspace-root FOLDER." ;;
       ref) object "git cannot have the branch '$thing' beside that of $tasks" "Rename it, or choose another --branch-prefix." ;;
@@ -145,7 +135,7 @@ EOF
         "Check out another branch there, or remove that worktree: 'git worktree remove', or 'prune' when it is gone." ;;
     esac
   done <<EOF
-$grouped
+$obstacles
 EOF
 }
 
