@@ -426,12 +426,12 @@ def test_outside_a_repository(project: Project, tmp_path: Path) -> None:
     (project.root / ".git").rename(tmp_path / "gone")
     result = project.run("--dry-run")
     assert result.returncode == 0
-    assert result.stderr.startswith(f"WARNING: not a git repository: '{project.directory}'\n")
+    assert result.stderr.startswith(f"WARNING: git finds no project: '{project.directory}'\n")
     assert "Base Branch: -\n" in result.stdout
     assert "Estimated Worktree Space: unknown (3 worktrees)\n" in result.stdout
     failed = project.run()
     assert failed.returncode == 2
-    assert failed.stderr.startswith(f"ERROR: not a git repository: '{project.directory}'\n")
+    assert failed.stderr.startswith(f"ERROR: git finds no project: '{project.directory}'\n")
     planned = parallelgen("plan", project.typed, cwd=project.root)
     assert (planned.returncode, planned.stderr) == (0, "")
     assert "Total Tasks: 3\n" in planned.stdout

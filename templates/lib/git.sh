@@ -93,15 +93,19 @@ watch_checkout() {
 tell_checkout() {
   earlier_tips=$tips
   tips=$(read_git -C "$root" show-ref --head "refs/heads/$base_branch") || tips=$earlier_tips
-  [ "$tips" = "$earlier_tips" ] || tell_warning "$(say "$earlier_tips" "" "$tips" | awk '
+  [ "$tips" != "$earlier_tips" ] || return 0
+  # Where both have moved, HEAD is on the base.
+  moves=$(say "$earlier_tips" "" "$tips" | awk '
     !NF { is_later = 1; next }
     !is_later { tip[$2] = $1; next }
     tip[$2] != $1 { move = $2 " " tip[$2] " " $1 }
-    END { print move }' | while read -r name old new; do
-    say "'${name#refs/heads/}' has moved in the project's own checkout, as seen when $1:"
-    read_git -C "$root" log --no-show-signature --encoding=UTF-8 --format='%h %s' -n 20 "$old..$new" | indent
-    read_git -C "$root" diff --name-status "$old" "$new" | indent
-  done)"
+    END { print move }')
+  read -r name old new <<EOF
+$moves
+EOF
+  commits=$(read_git -C "$root" log --no-show-signature --encoding=UTF-8 --format='%h %s' -n 20 "$old..$new" | indent)
+  files=$(read_git -C "$root" diff --name-status "$old" "$new" | indent)
+  tell_warning "'${name#refs/heads/}' has moved in the project's own checkout, as seen when $1:$newline$commits$newline$files"
 }
 
 # end_checkout: warn of all that has changed in the project's own checkout since the run began with none

@@ -88,21 +88,19 @@ check_repository() {
 # be (--retry-failed) or will be moved aside (--force). Sets: in_way (ids of tasks that have any, with blanks between and
 # around) new_worktrees (how many are to be made)
 check_way() {
-  in_way=' ' new_worktrees=0 longest=''
+  in_way=' ' new_worktrees=0 place=$workspaces
   while read -r id name wave deps limit prompt; do
     [ -n "$id" ] || continue
     use_task
     [ "$retry" -eq 1 ] || [ -s "$state/$id.result" ] || ! read_record "$id.start" || ! is_alive "$record_pid" "$record_identity" ||
       object "Task is still running: $id (process $record_pid, since $record_started_at)" \
         "Use '--retry-failed' to take over from a run that died."
-    # What no run of this directory has made is nothing to be taken up.
-    is_new=$((1 - force)) way="Rename it, or choose other names with --branch-prefix and --workspace-root."
-    if [ -e "$state/$id.start" ] || [ -e "$state/$id.result" ] || [ "${imported#*"$newline$id "}" != "$imported" ]; then
-      is_new=$((1 - retry - force)) way="Previous execution was interrupted. Use '--retry-failed' to continue."
-    fi
+    is_new=$((1 - retry - force)) way="Previous execution was interrupted. Use '--retry-failed' to continue."
+    # What no run of this directory has made is nothing to be continued.
+    [ "$retry" -eq 0 ] || [ -e "$state/$id.start" ] || [ -e "$state/$id.result" ] || [ "${imported#*"$newline$id "}" != "$imported" ] ||
+      is_new=1 way="No run of '$parallel_dir' has made it. Rename it, or choose other names with --branch-prefix."
     if ! is_there "$worktree"; then
-      new_worktrees=$((new_worktrees + 1))
-      [ "${#id}" -le "${#longest}" ] || longest=$id
+      new_worktrees=$((new_worktrees + 1)) place=$worktree
     elif [ -e "$worktree/.git" ] && ! read_worktree && [ -n "$stranger" ]; then
       object "'$WORKSPACE_ROOT/$id' is a worktree of another repository" \
         "Choose another folder with --workspace-root or WORKSPACE_ROOT."
@@ -121,7 +119,7 @@ check_way() {
   done <<EOF
 $selected
 EOF
-  check_folder "$workspaces${longest:+/$longest}"
+  check_folder "$place"
   while IFS=$tab read -r kind thing ids; do
     tasks='' lines=$newline$selected
     for id in $ids; do
