@@ -299,7 +299,7 @@ def test_check_tells_stale_scripts_from_fresh_ones(project: Project) -> None:
     )
     script = project.directory / "scripts" / "run-parallel.sh"
     script.chmod(0o644)
-    assert check() == (1, f"{project.typed}/scripts/run-parallel.sh: not executable\n")
+    assert check() == (1, f"{project.typed}/scripts/run-parallel.sh: mode: not executable\n")
     script.chmod(0o755)
     task = project.directory / "tasks" / "task-003-api.md"
     task.write_text(task.read_text().replace("deps: [task-001]", "deps: [task-002]"))
