@@ -42,6 +42,7 @@ def test_every_module_is_in_a_room() -> None:
         "agents.py",
         "cli.py",
         "settings.py",
+        "start.py",
     }
     assert {path.parent.name for path in MODULES} == {"parallelgen", *ROOMS}
 
