@@ -225,7 +225,10 @@ def demo(ctx: click.Context, directory: str | None, max_concurrent: str | None) 
     texts = {"agent": "demo", "max_concurrent": max_concurrent}
     settings.read(texts, {})  # a usage error comes before anything is made
     if directory:
-        repository = Path(directory).absolute()
+        try:
+            repository = Path(directory).absolute()
+        except FileNotFoundError as error:
+            raise ParallelgenError("error: the current folder is gone") from error
         texts["workspace_root"] = f"../{repository.name}.workspaces"
     else:
         repository = Path(tempfile.mkdtemp(prefix="parallelgen-")) / "inventory"
