@@ -62,8 +62,13 @@ def test_a_descriptor_that_does_not_block_gets_every_byte(project: Project) -> N
 
 def test_signals_that_are_ignored_hide_no_status(project: Project) -> None:
     (project.root / "new").touch()
-    found = start(project, "trap '' USR1 USR2 CHLD; \"$@\"", "run", project.typed, "--agent-command", DONE)
+    code = (
+        "from signal import *; signal(SIGCHLD, SIG_IGN); import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    text = f"trap '' USR1 USR2; python3 -c '{code}' \"$@\""
+    found = start(project, text, "run", project.typed, "--agent-command", DONE)
     assert (found.returncode, found.stderr[:28]) == (2, "ERROR: Uncommitted changes i")
+    assert not (project.directory / "scripts").exists()
 
 
 @pytest.mark.parametrize("mask", ["0", "077", "0177", "0777"])
