@@ -37,6 +37,8 @@ def create(directory: Path) -> Path:
         ("user.name", "parallelgen demo"),
         ("user.email", "demo@example.invalid"),
         ("commit.gpgSign", "false"),
+        ("core.autocrlf", "false"),
+        ("core.fsmonitor", "false"),
         ("core.hooksPath", os.devnull),
     ):
         _git(directory, "config", name, value)
