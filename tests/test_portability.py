@@ -67,6 +67,15 @@ def test_every_utility_and_option_is_documented(name: str) -> None:
     assert used()[name] - documented()[name] == set()
 
 
+def test_no_function_of_the_environment_stands_in_for_what_is_called() -> None:
+    header = text_of(ROOT / "templates" / "run-parallel.sh.j2")
+    (utilities,) = re.findall("^utilities='(.*)'$", header, re.MULTILINE)
+    (others,) = re.findall(r"^ *unset -f \$utilities (.*)$", header, re.MULTILINE)
+    # In POSIX mode these come before functions.
+    special = ". : break continue eval exec exit export return set shift trap unset"
+    assert set(used()) == {*utilities.split(), *others.split(), *special.split()}
+
+
 def test_nothing_is_documented_that_is_not_used() -> None:
     calls = used()
     assert set(documented()) - set(calls) == set()
