@@ -45,6 +45,9 @@ run_task() {
     [ -n "$cause" ] || complain "cannot create worktree $WORKSPACE_ROOT/$id:"
   elif ! merge_dependencies; then
     : # It has set error.
+  elif ! add_submodules; then
+    error=worktree
+    [ -n "$cause" ] || complain "cannot initialise the submodules of $WORKSPACE_ROOT/$id:"
   elif [ ! -f "$dir/$prompt" ] || [ ! -r "$dir/$prompt" ]; then
     error=prompt_missing
   elif [ -z "$cause" ]; then
@@ -131,12 +134,10 @@ decide_verdict() {
   if [ -n "$agent" ]; then
     tip=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$branch")
     [ -z "$tip" ] || commits=$(read_git -C "$root" rev-list --count "$start_commit..$tip" 2>>"$log")
-    # A filter may hang even here; what was stopped has the grace period for it.
+    # What was stopped has the grace period for it.
     stop_signal=0
-    run_step become_git -C "$worktree" status --porcelain -- . ":(exclude)$marker" >"$state/.$id.changes" 2>>"$log" &&
-      uncommitted=$(grep -c '' <"$state/.$id.changes")
+    ! read_changes -- . ":(exclude)$marker" || uncommitted=$(say "$changes" | grep -c .)
     uncommitted=${uncommitted#0}
-    rm -f -- "$state/.$id.changes"
   fi
   verdict=failed
   if [ "$cause" = interrupted ]; then

@@ -37,7 +37,7 @@ make_worktree() {
   if [ "$resuming" -eq 1 ]; then
     ! is_there "$worktree" || repair_worktree >>"$log" 2>&1 || return 1
     if [ -e "$worktree/.git" ]; then
-      read_worktree && add_submodules
+      read_worktree
       return
     fi
     # A crash may have left the branch locked, on which no git works then.
@@ -64,13 +64,19 @@ make_worktree() {
     forget_worktree
   done
   own "$worktree"
-  read_worktree && add_submodules
 }
 
 # add_submodules: with --submodules, give the worktree its submodules, with what the main checkout has of them
 add_submodules() {
   [ "$SUBMODULES" -eq 1 ] && [ -e "$worktree/.gitmodules" ] || return 0
-  [ -e "$git_dir/modules" ] || [ ! -d "$git_common/modules" ] || run_step cp -R -- "$git_common/modules" "$git_dir/modules"
+  read_worktree
+  modules=$git_dir/modules
+  # In those that an agent has had nothing is checked out.
+  [ ! -e "$state/$id.agent" ] || [ ! -e "$modules" ] || return 0
+  if [ ! -e "$modules" ] && [ -d "$git_common/modules" ]; then
+    rm -rf -- "$modules.new"
+    run_step cp -R -- "$git_common/modules" "$modules.new" >>"$log" 2>&1 && mv -- "$modules.new" "$modules"
+  fi
   tries=0
   # Beside another one it may find the repository's configuration locked.
   until git_step -C "$worktree" submodule --quiet update --init --recursive; do
@@ -78,6 +84,15 @@ add_submodules() {
     [ "$tries" -lt 4 ] && [ -z "$cause" ] || return 1
     sleep 1
   done
+}
+
+# read_changes <argument>...: ask git status about the worktree, as a step, since a filter may hang. Sets: changes
+read_changes() {
+  run_step become_git -C "$worktree" status --porcelain "$@" >"$state/.$id.changes" 2>>"$log" &&
+    changes=$(cat -- "$state/.$id.changes")
+  set -- $?
+  rm -f -- "$state/.$id.changes"
+  return "$1"
 }
 
 # leave_aside: move aside what a git that was killed has written of a worktree of which it knows nothing; false when it does
@@ -122,13 +137,18 @@ repair_worktree() {
       ;;
   esac
   rm -f -- "$git_dir"/*.lock "$git_common/refs/heads/$branch.lock"
+  # Before the first agent only a person can have changed anything. Where nobody has, hooks and filters get another chance.
+  if [ "$used" -eq 1 ] && [ -n "$head" ] && [ ! -e "$state/$id.agent" ] &&
+    { [ -e "$git_dir/index" ] || git_step -C "$worktree" reset --quiet; } &&
+    read_changes --ignored && ! say "$changes" | grep -q -e '^[^ ]' -e '^ [^D]'; then
+    used=0
+  fi
   if [ "$used" -eq 0 ] || [ -z "$head" ]; then
     run_git -C "$root" worktree remove --force --force "$worktree"
   elif [ -e "$git_dir/MERGE_HEAD" ] && grep -q "^Merge .* into $branch\$" "$git_dir/MERGE_MSG"; then
     git_step -C "$worktree" merge --abort
   elif is_unfinished; then
-    # git writes the index last: where there is one, a person has gone on.
-    [ -e "$git_dir/index" ] || git_step -C "$worktree" reset --quiet --hard
+    git_step -C "$worktree" checkout-index --quiet --all
     run_git -C "$root" worktree unlock "$worktree"
   elif [ ! -e "$git_dir/index" ]; then
     # The files may be all that is left of somebody's work.

@@ -1,0 +1,370 @@
+# What git's users expect: hooks, filters, submodules, moved worktrees, other people's branches.
+
+# shellcheck disable=SC2016  # hooks and agents have dollars of their own
+
+load helper
+
+setup() {
+  begin "$BATS_TEST_TMPDIR" "$BATS_TEST_NUMBER"
+  # Submodules of these tests come from folders.
+  export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=protocol.file.allow GIT_CONFIG_VALUE_0=always
+}
+
+# hook <name>: let the project have a hook that does what stdin says
+hook() {
+  mkdir -p "$project/.git/hooks"
+  { printf '#!/bin/sh\n' && cat; } >"$project/.git/hooks/$1"
+  chmod +x "$project/.git/hooks/$1"
+}
+
+# as_new: print what a post-checkout hook gets in a new worktree
+as_new() {
+  printf '0000000000000000000000000000000000000000 %s 1' "$(git -C "$project" rev-parse main)"
+}
+
+# library <name>: make a repository with a file of its name
+library() {
+  git init --quiet "$home/$1"
+  echo "$1" >"$home/$1/$1.txt"
+  git -C "$home/$1" add -A
+  git -C "$home/$1" -c user.name=x -c user.email=x@example.org commit --quiet -m 'Start'
+}
+
+# nested_library: make a repository `outer` with a submodule `inner`, whose path has blanks
+nested_library() {
+  library inner
+  library outer
+  git -C "$home/outer" submodule --quiet add "$home/inner" 'the inner'
+  git -C "$home/outer" -c user.name=x -c user.email=x@example.org commit --quiet -a -m 'Use inner'
+}
+
+# acts_here <folder>: git works in this folder on this folder, and can commit there
+acts_here() {
+  local here
+  here=$(cd -P -- "$1" && pwd -P)
+  same "$here" "$(git -C "$here" rev-parse --show-toplevel)"
+  echo more >>"$here/acts-here"
+  git -C "$here" status --porcelain | grep -q 'acts-here'
+  git -C "$here" add acts-here
+  git -C "$here" -c user.name=x -c user.email=x@example.org commit --quiet -m 'More'
+  same '' "$(git -C "$here" status --porcelain | grep acts-here)"
+  same '' "$(git -C "$here" fsck 2>&1)"
+}
+
+# --- hooks
+
+@test "a post-checkout hook gets the null ref, the commit and 1, once for each worktree" {
+  project four
+  hook post-checkout <<<'printf "%s\n" "$*" >>"$TEST_NOTES/hook"'
+  completes --max-concurrent 4
+  same "$(as_new)" "$(sort -u "$TEST_NOTES/hook")"
+  same 4 "$(grep -c . "$TEST_NOTES/hook")"
+}
+
+@test "a post-checkout hook gets the same when git met another worktree in the making and was asked again" {
+  project one
+  hook post-checkout <<<'printf "%s\n" "$*" >>"$TEST_NOTES/hook"'
+  mkdir "$home/bin"
+  printf '#!/bin/sh\ncase $* in *"worktree add"*) [ -e "%s/once" ] || { : >"%s/once"; echo "fatal: failed to read" >&2; exit 128; } ;; esac\nexec "%s" "$@"\n' \
+    "$home" "$home" "$(type -P git)" >"$home/bin/git"
+  chmod +x "$home/bin/git"
+  prefer "$home/bin"
+  completes
+  [ -e "$home/once" ]
+  same "$(as_new)" "$(cat "$TEST_NOTES/hook")"
+}
+
+@test "a post-checkout hook gets the same on a retry after a crash" {
+  project one
+  hook post-checkout <<<'printf "%s\n" "$*" >>"$TEST_NOTES/hook"; [ -e "$TEST_NOTES/go" ] || sleep 30'
+  launch
+  await [ -e "$TEST_NOTES/hook" ]
+  kill_all
+  wait "$pid" 2>/dev/null || :
+  : >"$TEST_NOTES/go" >"$TEST_NOTES/hook"
+  completes --retry-failed
+  task_ended task-001 'completed commits=1'
+  same "$(as_new)" "$(cat "$TEST_NOTES/hook")"
+}
+
+@test "a post-checkout hook that hung gets its chance on the retry, where nobody has left anything" {
+  project one
+  hook post-checkout <<<'[ -e "$TEST_NOTES/go" ] || sleep 30; printf "%s\n" "$*" >>"$TEST_NOTES/hook"; echo SECRET >.env; echo .env >>"$(git rev-parse --git-common-dir)/info/exclude"'
+  fails --timeout 1
+  task_ended task-001 'failed error=timeout'
+  : >"$TEST_NOTES/go"
+  completes --retry-failed
+  task_ended task-001 'completed commits=1'
+  same "$(as_new)" "$(cat "$TEST_NOTES/hook")"
+  [ -e "$spaces/task-001/.env" ]
+}
+
+@test "a hook that fails after whole work is told, and costs nothing" {
+  project one
+  hook post-checkout <<<'echo "git-lfs was not found on your path" >&2; exit 2'
+  completes
+  task_ended task-001 'completed commits=1'
+  err_has "task-001: 'git worktree add' has made ../workspaces/task-001, but failed:" '  git-lfs was not found on your path'
+}
+
+@test "a hook that fails and leaves no whole worktree costs the task, with git's words" {
+  project one
+  echo '* filter=broken' >"$project/.gitattributes"
+  commit_all
+  git -C "$project" config filter.broken.smudge 'echo "no key in this worktree" >&2; exit 1'
+  git -C "$project" config filter.broken.required true
+  git -C "$project" config filter.broken.clean cat
+  hook post-checkout <<<'exit 2'
+  fails
+  task_ended task-001 'failed error=worktree'
+  grep -q '^  .*no key in this worktree' "$err" || { show; return 1; }
+  grep -q '^  fatal: .*smudge filter broken failed' "$err" || { show; return 1; }
+  # Once the cause is gone the worktree is made whole.
+  git -C "$project" config filter.broken.smudge cat
+  rm "$project/.git/hooks/post-checkout"
+  completes --retry-failed
+  task_ended task-001 'completed commits=1'
+  same 'task-001.txt' "$(git -C "$project" diff --name-only main feature/task-001-only)"
+}
+
+# --- what hangs
+
+@test "a smudge filter that hangs is under the time limit, and its worktree is made whole on a retry" {
+  project one
+  echo '*.bin filter=slow' >"$project/.gitattributes"
+  echo data >"$project/z.bin"
+  git -C "$project" config filter.slow.smudge 'sleep 30; cat'
+  git -C "$project" config filter.slow.clean cat
+  git -C "$project" config filter.slow.required true
+  commit_all
+  fails --timeout 1
+  task_ended task-001 'failed error=timeout'
+  all_dead
+  git -C "$project" config filter.slow.smudge cat
+  completes --retry-failed
+  task_ended task-001 'completed commits=1'
+  same 'task-001.txt' "$(git -C "$project" diff --name-only main feature/task-001-only)"
+}
+
+@test "a smudge filter that hangs ends with one TERM" {
+  project one
+  echo '*.bin filter=slow' >"$project/.gitattributes"
+  echo data >"$project/z.bin"
+  git -C "$project" config filter.slow.clean cat
+  commit_all
+  git -C "$project" config filter.slow.smudge 'echo up >"$TEST_NOTES/up"; sleep 30; cat'
+  launch
+  await [ -e "$TEST_NOTES/up" ]
+  SECONDS=0
+  kill -s TERM "$pid"
+  finish
+  ended_with 143
+  [ "$SECONDS" -le 5 ]
+  task_ended task-001 interrupted
+  all_dead
+  git -C "$project" config filter.slow.smudge cat
+  completes --retry-failed
+  task_ended task-001 'completed commits=1'
+  same 'task-001.txt' "$(git -C "$project" diff --name-only main feature/task-001-only)"
+}
+
+# merging: a project whose third task merges two branches that a merge driver has to bring together
+merging() {
+  project diamond
+  echo 'shared.txt merge=slow' >"$project/.gitattributes"
+  echo base >"$project/shared.txt"
+  commit_all
+  git -C "$project" config merge.slow.driver '[ -e "$TEST_NOTES/go" ] || { echo up >"$TEST_NOTES/up"; sleep 30; }; cat %A %B >%A.new; mv %A.new %A'
+  agent task-001 <<<'echo one >shared.txt; git commit -qam one; finish'
+  agent task-002 <<<'echo two >shared.txt; git commit -qam two; finish'
+}
+
+@test "a merge driver that hangs is under the time limit" {
+  merging
+  fails --timeout 3
+  task_ended task-003 'failed error=timeout'
+  all_dead
+  : >"$TEST_NOTES/go"
+  completes --retry-failed
+  task_ended task-003 'completed commits=1'
+  same "one two" "$(git -C "$project" show feature/task-003-both:shared.txt | tr '\n' ' ' | sed 's/ $//')"
+}
+
+@test "a merge driver that hangs ends with one TERM" {
+  merging
+  launch
+  await [ -e "$TEST_NOTES/up" ]
+  SECONDS=0
+  kill -s TERM "$pid"
+  finish
+  ended_with 143
+  [ "$SECONDS" -le 6 ]
+  task_ended task-003 interrupted
+  all_dead
+  : >"$TEST_NOTES/go"
+  completes --retry-failed
+  task_ended task-003 'completed commits=1'
+}
+
+@test "a clean filter that hangs once the agent has ended does not change the verdict, and is under the time limit" {
+  project one
+  echo '*.bin filter=slow' >"$project/.gitattributes"
+  commit_all
+  agent task-001 <<<'work; echo data >z.bin; git add z.bin; git commit -qm z; sleep 1.1; touch -t 203001010000 z.bin; git config filter.slow.clean "sleep 30; cat"; finish'
+  SECONDS=0
+  completes --timeout 3
+  [ "$SECONDS" -le 20 ]
+  task_ended task-001 'completed commits=2'
+  all_dead
+}
+
+@test "a clean filter that hangs once the agent has ended ends with one TERM" {
+  project one
+  echo '*.bin filter=slow' >"$project/.gitattributes"
+  commit_all
+  agent task-001 <<<'work; echo data >z.bin; git add z.bin; git commit -qm z; sleep 1.1; touch -t 203001010000 z.bin; git config filter.slow.clean "echo up >\"$TEST_NOTES/up\"; sleep 30; cat"; finish'
+  launch
+  await [ -e "$TEST_NOTES/up" ]
+  SECONDS=0
+  kill -s TERM "$pid"
+  finish
+  ended_with 143
+  [ "$SECONDS" -le 5 ]
+  task_ended task-001 'completed commits=2'
+  all_dead
+}
+
+# --- submodules
+
+@test "without --submodules a repository that has some gets one warning" {
+  project one
+  library lib
+  git -C "$project" submodule --quiet add "$home/lib" lib
+  commit_all
+  completes --dry-run
+  err_is <<<"WARNING: The worktrees will lack the submodules. '--submodules' initialises them."
+  completes
+  err_is <<<"WARNING: The worktrees will lack the submodules. '--submodules' initialises them."
+  absent "$spaces/task-001/lib/lib.txt"
+  completes --force --submodules --dry-run
+  err_lacks submodules
+}
+
+@test "--submodules gives each worktree its submodules, nested ones too, without their origins" {
+  project four
+  nested_library
+  git -C "$project" submodule --quiet add "$home/outer" 'lib/the outer'
+  git -C "$project" submodule --quiet update --init --recursive
+  commit_all
+  mv "$home/outer" "$home/outer-gone"
+  mv "$home/inner" "$home/inner-gone"
+  agent task-001 <<<'cat "lib/the outer/the inner/inner.txt"; work; exit 3'
+  fails --submodules --max-concurrent 4
+  local n
+  for n in 1 2 3 4; do
+    same inner "$(cat "$spaces/task-00$n/lib/the outer/the inner/inner.txt")"
+    same '' "$(git -C "$spaces/task-00$n" status --porcelain)"
+    acts_here "$spaces/task-00$n/lib/the outer"
+    acts_here "$spaces/task-00$n/lib/the outer/the inner"
+  done
+  agent task-001 <<<'finish'
+  completes --submodules --retry-failed
+  task_ended task-001 'completed commits=1 uncommitted=1'
+  acts_here "$project/lib/the outer"
+}
+
+@test "--submodules works from a clone whose submodules were never initialised" {
+  project one
+  nested_library
+  git -C "$project" submodule --quiet add "$home/outer" outer
+  commit_all
+  git clone --quiet "$project" "$home/clone"
+  project=$home/clone
+  git -C "$project" config user.name x
+  git -C "$project" config user.email x@example.org
+  use_project
+  completes --submodules
+  same inner "$(cat "$spaces/task-001/outer/the inner/inner.txt")"
+  same '' "$(git -C "$spaces/task-001" status --porcelain)"
+  acts_here "$spaces/task-001/outer/the inner"
+}
+
+@test "--submodules leaves what an agent has done in a submodule to the retry" {
+  project one
+  library lib
+  git -C "$project" submodule --quiet add "$home/lib" lib
+  commit_all
+  agent task-001 <<<'cd lib; git -c user.name=x -c user.email=x commit -q --allow-empty -m mine; echo dirty >>lib.txt; exit 3'
+  fails --submodules
+  local tip
+  tip=$(git -C "$spaces/task-001/lib" rev-parse HEAD)
+  agent task-001 <<<'finish'
+  completes --submodules --retry-failed
+  same "$tip" "$(git -C "$spaces/task-001/lib" rev-parse HEAD)"
+  grep -q dirty "$spaces/task-001/lib/lib.txt"
+}
+
+@test "--submodules brings what a dependency has changed of them" {
+  project chain
+  library lib
+  git -C "$project" submodule --quiet add "$home/lib" lib
+  commit_all
+  echo newer >"$home/lib/lib.txt"
+  git -C "$home/lib" -c user.name=x -c user.email=x commit -qam newer
+  agent task-001 <<<'git -C lib pull -q origin HEAD; git commit -qam "Newer lib"; finish'
+  agent task-002 <<<'cat lib/lib.txt >"$TEST_NOTES/lib"; work; finish'
+  completes --submodules
+  same newer "$(cat "$TEST_NOTES/lib")"
+  task_ended task-002 'completed commits=1'
+}
+
+@test "a submodule update that hangs is under the time limit, and what it left is made whole on a retry" {
+  project one
+  library lib
+  git -C "$project" submodule --quiet add "$home/lib" lib
+  commit_all
+  mv "$home/lib" "$home/lib-away"
+  rm -rf "$project/.git/modules"
+  git -C "$project" config url."ext::sleep 30 ".insteadOf "$home/lib"
+  git -C "$project" config protocol.ext.allow always
+  fails --submodules --timeout 2
+  task_ended task-001 'failed error=timeout'
+  all_dead
+  git -C "$project" config --unset url."ext::sleep 30 ".insteadOf
+  mv "$home/lib-away" "$home/lib"
+  completes --submodules --retry-failed
+  task_ended task-001 'completed commits=1'
+  same lib "$(cat "$spaces/task-001/lib/lib.txt")"
+}
+
+@test "a submodule that cannot be had fails the task, with git's words" {
+  project one
+  library lib
+  git -C "$project" submodule --quiet add "$home/lib" lib
+  commit_all
+  rm -rf "$project/.git/modules" "$home/lib"
+  fails --submodules
+  task_ended task-001 'failed error=worktree'
+  grep -q "^  .*'$home/lib' does not \(appear to be\|exist\)" "$err" || { show; return 1; }
+}
+
+@test "a partial clone gets its worktrees, and a dry run downloads nothing" {
+  project one
+  echo large >"$project/large"
+  commit_all
+  git -C "$project" config uploadpack.allowFilter true
+  git clone --quiet --filter=blob:none --no-checkout "file://$project" "$home/clone"
+  git -C "$home/clone" sparse-checkout set --no-cone '/*' '!/large'
+  git -C "$home/clone" checkout --quiet main
+  project=$home/clone
+  git -C "$project" config user.name x
+  git -C "$project" config user.email x@example.org
+  use_project
+  local missing
+  missing=$(git -C "$project" rev-list --objects --all --missing=print | grep -c '^?')
+  completes --dry-run
+  same "$missing" "$(git -C "$project" rev-list --objects --all --missing=print | grep -c '^?')"
+  completes
+  task_ended task-001 'completed commits=1'
+  absent "$spaces/task-001/large"
+}
