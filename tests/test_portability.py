@@ -24,7 +24,7 @@ def options_of(words: list[str]) -> set[str]:
         rest = rest[:2]  # its program; what follows is a command of its own
     found: set[str] = set()
     for word in rest:
-        if name == "[" and re.fullmatch(r"-[a-z]+|!=|=", word):
+        if (name == "[" and re.fullmatch(r"-[a-z]+|!=|=", word)) or (name == "find" and word[0] == "-"):
             found.add(word)
         elif name == "dd" and "=" in word:
             found.add(word.partition("=")[0] + "=")
