@@ -368,3 +368,91 @@ merging() {
   task_ended task-001 'completed commits=1'
   absent "$spaces/task-001/large"
 }
+
+# --- what is moved
+
+@test "--force moves a worktree aside with all repositories in it, and each goes on to work" {
+  project one
+  nested_library
+  git -C "$project" submodule --quiet add "$home/outer" 'an outer'
+  commit_all
+  agent task-001 <<'AGENT'
+note "$PWD"
+who='-c user.name=x -c user.email=x@example.org'
+git clone -q "$TEST_NOTES/../inner" "a clone"
+git -C "a clone" worktree add -q -b side "$PWD/of a clone"
+git -C "a clone" worktree add -q -b deep "$PWD/a clone/deep in it"
+git worktree add -q -b own "$PWD/an own"
+git worktree add -q --lock -b locked "$PWD/a locked"
+git worktree add -q -b far "$TEST_NOTES/../far"
+git -C "a clone" worktree add -q -b far "$TEST_NOTES/../far of a clone"
+git -C "an own" submodule --quiet update --init
+cp -R "a clone/.git" "kept of a clone"
+cp -R . ../copy
+mv ../copy "a copy"
+exit 3
+AGENT
+  fails --submodules
+  git -C "$project" worktree lock "$spaces/task-001"
+  agent task-001 <<<'work; finish'
+  completes --force --submodules
+  local aside
+  aside=$(printf '%s\n' "$spaces"/task-001.*)
+  for place in "$aside" "$aside/an outer" "$aside/an outer/the inner" "$aside/a clone" "$aside/of a clone" "$aside/a clone/deep in it" \
+    "$aside/an own" "$aside/an own/an outer" "$aside/a locked" "$home/far" "$home/far of a clone" "$spaces/task-001" "$project"; do
+    acts_here "$place"
+  done
+  for place in "$project" "$aside/a clone"; do
+    same '' "$(git -C "$place" worktree prune --verbose --dry-run 2>&1)"
+    git -C "$place" worktree list | grep 'copy' && return 1
+    git -C "$place" worktree list --porcelain | sed -n 's/^worktree //p' | while IFS= read -r place; do [ -e "$place/.git" ]; done
+  done
+  same 6 "$(git -C "$project" worktree list | wc -l | tr -d ' ')"
+  same 4 "$(git -C "$aside/a clone" worktree list | wc -l | tr -d ' ')"
+  git -C "$aside" submodule --quiet foreach --recursive 'git status --porcelain >/dev/null'
+  git -C "$aside" submodule --quiet update --init --recursive
+}
+
+@test "--force moves a sparse worktree in a folder with blanks aside, and it stays sparse" {
+  project one 'a project'
+  mkdir "$project/large"
+  echo large >"$project/large/file"
+  commit_all
+  git -C "$project" sparse-checkout set parallel
+  export WORKSPACE_ROOT='../the work spaces'
+  spaces=$home/$(basename "$WORKSPACE_ROOT")
+  completes
+  completes --force
+  local aside
+  aside=$(printf '%s\n' "$spaces"/task-001.*)
+  git -C "$aside" sparse-checkout list | grep -q parallel
+  absent "$aside/large" "$spaces/task-001/large"
+  acts_here "$aside"
+  acts_here "$spaces/task-001"
+}
+
+@test "a worktree that the user has moved goes on to work, and is neither made again nor moved" {
+  project one
+  agent task-001 <<<'work; exit 3'
+  local way here
+  here=$(cd -P -- "$home" && pwd -P)
+  for way in move repair; do
+    fails --force
+    if [ "$way" = move ]; then
+      git -C "$project" worktree move "$spaces/task-001" "$home/by $way"
+    else
+      mv "$spaces/task-001" "$home/by $way"
+      git -C "$project" worktree repair "$home/by $way"
+    fi
+    acts_here "$home/by $way"
+    refuses --retry-failed
+    err_has "ERROR: The branch of task-001 is checked out in '$here/by $way'"
+    refuses --force
+    err_has "ERROR: The branch of task-001 is checked out in '$here/by $way'"
+    # The way out that it tells.
+    git -C "$home/by $way" checkout --quiet --detach
+  done
+  agent task-001 <<<'finish'
+  completes --retry-failed
+  task_ended task-001 'completed commits=2'
+}
