@@ -46,13 +46,15 @@ whole() {
   project five
   # Both make this file: what depends on both cannot be merged.
   agent task-001 task-002 <<<'work "gemeinsam Ärger.txt"; work b.md; finish'
+  printf '%s\n' 'git mv README.md "lies mich.md"; git commit -q -m Move' >>"$TEST_AGENTS/task-001.sh"
   agent task-003 <<<'[ "$PARALLEL_ATTEMPT" -gt 1 ] || exit 3; work "ü ñ.txt"; echo new >"neu ß.txt"; finish'
   agent task-005 <<<'[ -f "ü ñ.txt" ]; git mv "ü ñ.txt" "ä ö.txt"; git commit -q -m Rename; git mv "ä ö.txt" "ö ä.txt"; finish'
   tell --dry-run
   tell
   tell --retry-failed
   git -C "$spaces/task-002" reset --quiet --hard HEAD~2
-  agent task-002 <<<'work; finish'
+  # What one has renamed, the other changes.
+  agent task-002 <<<'echo more >>README.md; work; finish'
   tell --dry-run --retry-failed
   tell --retry-failed
   tell --status

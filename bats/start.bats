@@ -46,6 +46,10 @@ run_it='"${shell[@]}" "$script" </dev/null >"$out" 2>"$err"'
 @test "variables that other programs obey may say anything" {
   runs 'CDPATH=/ GREP_OPTIONS="-v --color=always" GREP_COLOR=1 POSIXLY_CORRECT=1 QUOTING_STYLE=shell-always IFS=a TERM= HOME= \
     TMPDIR=/nowhere TMPPREFIX=/nowhere/x GLOBIGNORE="*" FIGNORE="*" PATH=":bin:$PATH:" '"$run_it"
+  : >"$project/new"
+  export GIT_LITERAL_PATHSPECS=1
+  refuses --preflight --retry-failed
+  unset GIT_LITERAL_PATHSPECS
   runs "LC_ALL=xx_XX.UTF-8 LANGUAGE=tr $run_it"
 }
 
