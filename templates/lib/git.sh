@@ -15,8 +15,9 @@ become_git() {
   GIT_TERMINAL_PROMPT=0 GIT_EDITOR=: GIT_OPTIONAL_LOCKS=0 LANGUAGE=C PARALLEL_MARK=${worktree-}:
   export GIT_TERMINAL_PROMPT GIT_EDITOR GIT_OPTIONAL_LOCKS LANGUAGE PARALLEL_MARK
   exec git -c gc.auto=0 -c maintenance.auto=false -c core.pager=cat -c core.quotePath=false -c core.fsmonitor=false \
-    -c status.showUntrackedFiles=normal -c status.renames=false -c diff.renames=false -c diff.ignoreSubmodules=none \
-    -c submodule.recurse=false -c merge.autoStash=false -c commit.gpgSign=false "$@" </dev/null
+    -c status.showUntrackedFiles=normal -c status.renames=true -c diff.renames=true -c diff.ignoreSubmodules=none \
+    -c diff.orderFile=/dev/null -c merge.renames=true -c merge.autoStash=false -c rerere.autoUpdate=false \
+    -c submodule.recurse=false -c commit.gpgSign=false "$@" </dev/null
 }
 
 # read_git <argument>...: run_git that only reads: what a partial clone lacks stays where it is

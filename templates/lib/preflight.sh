@@ -46,7 +46,7 @@ list_changes() {
   set -- . ":(exclude,top,literal)$parallel_dir"
   [ "$parallel_dir" != . ] || set -- ":(exclude,top)*"
   [ "${workspaces#"$root"/}" = "$workspaces" ] || set -- "$@" ":(exclude,top,literal)${workspaces#"$root"/}"
-  read_git -C "$root" status --porcelain -z -- "$@" | tr '\n\000' ' \n' | while IFS= read -r change; do
+  read_git -C "$root" -c status.renames=false -c diff.renames=false status --porcelain -z -- "$@" | tr '\n\000' ' \n' | while IFS= read -r change; do
     place=${change#???}
     case $place in
       */manifest.json) place=${place%/manifest.json} ;;
