@@ -38,8 +38,9 @@ enter_repository() {
     esac
   done
   is_repository=1
-  if ! root=$(read_git -C "$dir" rev-parse --show-toplevel 2>&1); then
-    object "git finds no project: '$dir'" "$root" "Run the script from a clone of the project."
+  if ! root=$(read_git -C "$dir" rev-parse --show-toplevel 2>/dev/null); then
+    object "git finds no project: '$dir'" "$(read_git -C "$dir" rev-parse --show-toplevel 2>&1)" \
+      "Run the script from a clone of the project."
     [ "$mode" = dry_run ] || exit 2
     is_repository=0 root=$(pwd -P)
     [ "${dir#"$root"/}" != "$dir" ] || root=${dir%/*}
