@@ -456,3 +456,157 @@ AGENT
   completes --retry-failed
   task_ended task-001 'completed commits=2'
 }
+
+# --- two parallel directories with the same ids
+
+# twins: a project with two parallel directories that have the same tasks
+twins() {
+  project "$1"
+  one=$directory two=parallel/TS-0043-other
+  mkdir "$project/$two"
+  (cd "$dir" && cp -Rp manifest.json prompts scripts tasks "$project/$two/")
+  echo 'in two' >"$project/$two/tasks/more.md"
+  commit_all
+}
+
+# in_directory <one>: the script under test is that of this parallel directory
+in_directory() {
+  directory=$1
+  use_project
+}
+
+# refs: print everything that must stay as it is
+refs() {
+  git -C "$project" for-each-ref
+  git -C "$project" worktree list
+  ls "$spaces" 2>/dev/null
+}
+
+# keeps_off <name of the other directory> <argument>...: the script refuses, and says whose it is, and touches nothing
+keeps_off() {
+  local other=$1 before
+  shift
+  before=$(refs)
+  refuses "$@"
+  grep -q "^ERROR: Another parallel directory, '$other', has made the branch of" "$err" || { show; return 1; }
+  has "$err" '  Choose names of your own, with --branch-prefix PREFIX and --workspace-root FOLDER.'
+  err_lacks retry-failed
+  err_lacks "Uncommitted changes"
+  same "$before" "$(refs)"
+}
+
+@test "the second of two directories with the same ids is refused whatever it is asked, and both can finish" {
+  twins chain
+  agent task-002 <<<'[ -e "$TEST_NOTES/go" ] || exit 3; work; finish'
+  fails
+  in_directory "$two"
+  completes --dry-run
+  grep -q "^WARNING: Another parallel directory, '$one', has made the branch of task-001 task-002" "$err" || { show; return 1; }
+  keeps_off "$one"
+  keeps_off "$one" --retry-failed
+  keeps_off "$one" --force
+  keeps_off "$one" --wave 1 --force
+  keeps_off "$one" --wave 2 --force
+  keeps_off "$one" --task task-001
+  keeps_off "$one" --skip task-001
+  absent "$logs"
+  # What it is told to do.
+  : >"$TEST_NOTES/go"
+  completes --branch-prefix other/ --workspace-root ../others
+  branch_has other/task-003-third task-003.txt
+  in_directory "$one"
+  err_lacks Uncommitted
+  completes --retry-failed
+  branch_has feature/task-003-third task-003.txt
+  in_directory "$two"
+  completes --branch-prefix other/ --workspace-root ../others --force
+}
+
+@test "a folder of its own alone, or a prefix of its own alone, is not enough, and is told" {
+  twins one
+  completes
+  in_directory "$two"
+  keeps_off "$one" --workspace-root ../others --force
+  refuses --branch-prefix other/ --force
+  err_has "ERROR: Another parallel directory, '$one', has made the worktree of task-001"
+}
+
+@test "a dependency that is skipped is not taken from another directory" {
+  twins chain
+  agent task-002 <<<'exit 3'
+  fails
+  git -C "$project" worktree remove --force "$spaces/task-002"
+  git -C "$project" branch -D feature/task-002-second
+  agent task-002 <<<'work; finish'
+  in_directory "$two"
+  run_script --skip task-001 --workspace-root ../others
+  [ "$status" -ne 0 ]
+  branch_lacks main task-001.txt
+  run git -C "$project" cat-file -e feature/task-002-second:task-001.txt
+  [ "$status" -ne 0 ]
+}
+
+@test "what the second directory has made anew under a name of the first is the second's" {
+  twins one
+  completes
+  git -C "$project" worktree remove --force "$spaces/task-001"
+  git -C "$project" branch -D feature/task-001-only
+  in_directory "$two"
+  completes
+  in_directory "$one"
+  keeps_off "$two" --force
+  keeps_off "$two"
+}
+
+@test "whose a branch is stays known when the project is moved" {
+  twins one
+  agent task-001 <<<'work; exit 3'
+  fails
+  mkdir "$home/elsewhere"
+  mv "$project" "$home/elsewhere/moved"
+  mv "$spaces" "$home/elsewhere/"
+  project=$home/elsewhere/moved
+  in_directory "$two"
+  git -C "$project" worktree repair "$spaces/task-001"
+  keeps_off "$one" --force
+  keeps_off "$one"
+  in_directory "$one"
+  agent task-001 <<<'finish'
+  completes --retry-failed
+  task_ended task-001 'completed commits=1'
+}
+
+@test "in a clone, where there are no records, the second directory works as the first would" {
+  twins chain
+  agent task-002 <<<'exit 3'
+  fails
+  commit_all
+  git clone --quiet "$project" "$home/elsewhere/clone"
+  project=$home/elsewhere/clone
+  git -C "$project" config user.name x
+  git -C "$project" config user.email x@example.org
+  agent task-002 <<<'work; finish'
+  in_directory "$two"
+  completes --wave 1
+  in_directory "$one"
+  keeps_off "$two" --retry-failed --task task-001 || keeps_off "$two" --wave 1
+}
+
+@test "manifest and scripts of another directory are no uncommitted changes, and other files of it are" {
+  twins one
+  completes
+  echo '# new' >>"$dir/scripts/run-parallel.sh"
+  echo '# new' >"$dir/scripts/lib/new.sh"
+  in_directory "$two"
+  completes --dry-run --branch-prefix other/ --workspace-root ../others
+  err_lacks 'Uncommitted'
+  echo edit >>"$project/$one/tasks/task-001-only.md"
+  refuses --branch-prefix other/ --workspace-root ../others
+  err_has 'ERROR: Uncommitted changes in working directory'
+  git -C "$project" checkout --quiet -- "$one/tasks"
+  echo edit >"$project/$one/notes.md"
+  refuses --branch-prefix other/ --workspace-root ../others
+  err_has 'ERROR: Uncommitted changes in working directory'
+  rm "$project/$one/notes.md"
+  completes --branch-prefix other/ --workspace-root ../others
+}

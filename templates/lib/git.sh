@@ -26,7 +26,7 @@ read_git() (
   become_git "$@"
 )
 
-# enter_repository: find the project. Sets: root (its top) git_common (its repository) owners (see own) parallel_dir
+# enter_repository: find the project. Sets: root (its top) git_common (its repository) owners own_name (see own) parallel_dir
 # (relative to root) workspaces (where worktrees go) is_repository (0 in a dry run outside of one)
 enter_repository() {
   # A hook or another git that started us must not tell our git where to work; settings may say who commits.
@@ -45,6 +45,8 @@ enter_repository() {
   fi
   git_common=$(cd -- "$dir" && cd -P -- "$(read_git rev-parse --git-common-dir 2>/dev/null)" && pwd -P)
   owners=$git_common/parallelgen/owners
+  # A project may be moved.
+  own_name=${dir#"${git_common%/*}"/}
   parallel_dir=.
   [ "$dir" = "$root" ] || parallel_dir=${dir#"$root"/}
   workspaces=$root/$WORKSPACE_ROOT
@@ -75,11 +77,13 @@ has_branch() {
 }
 
 # own <branch or path of a worktree>: tell the other parallel directories of this repository that we have made it: the last
-# line about a thing says whose it is
+# line about a thing says whose it is; paths are relative to the main checkout, where that is near
 own() {
   [ -d "${owners%/*}" ] || mkdir -p -- "${owners%/*}"
   end_line "$owners"
-  printf '%s\t%s\n' "$dir" "$1" >>"$owners"
+  thing=${1#"${git_common%/*/*}"/}
+  [ "$thing" = "$1" ] || thing=../$thing
+  printf '%s\t%s\n' "$own_name" "$thing" >>"$owners"
 }
 
 # watch_checkout: from now on tell_checkout says what happens to the project's own checkout, in which no task should work. Sets:

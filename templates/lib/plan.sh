@@ -43,8 +43,8 @@ find_branches() {
       # It fails over a worktree that is half made; this is no reason to stop.
       { read_git -C "$root" worktree list --porcelain 2>/dev/null || :; } &&
       say plan "$plan" owners && { [ ! -s "$owners" ] || cat -- "$owners"; } && say end
-  } | dir=$dir prefix=$BRANCH_PREFIX workspaces=$workspaces LC_ALL=C awk '
-    function is_foreign(thing) { return owner[thing] != "" && owner[thing] != ENVIRON["dir"] }
+  } | own_name=$own_name near=${git_common%/*/*}/ prefix=$BRANCH_PREFIX workspaces=$workspaces LC_ALL=C awk '
+    function is_foreign(thing) { return owner[thing] != "" && owner[thing] != ENVIRON["own_name"] }
     $0 == "end" { is_whole = 1; next }
     $0 == "plan" && !phase || $0 == "owners" && phase == 1 { phase++; next }
     !phase && $1 == "ref" { ref = substr($0, 5); is_ref[ref]; while (sub("/[^/]*$", "", ref)) below[ref] = substr($0, 5); next }
@@ -60,6 +60,7 @@ find_branches() {
         place = ENVIRON["workspaces"] "/" id[n]
         if (branch in is_ref) print id[n], "branch", name[n], (is_foreign(branch) ? owner[branch] : "")
         if (branch in checkout && checkout[branch] != place) print id[n], "checkout", name[n], checkout[branch]
+        if (index(place, ENVIRON["near"]) == 1) place = "../" substr(place, length(ENVIRON["near"]) + 1)
         if (is_foreign(place)) print id[n], "worktree", name[n], owner[place]
         if (branch in below) print id[n], "ref", name[n], below[branch]
         while (sub("/[^/]*$", "", branch)) if (branch in is_ref) print id[n], "ref", name[n], branch
@@ -67,6 +68,9 @@ find_branches() {
     }') || fail "ERROR: git cannot list the branches of '$root'"
   while IFS=$tab read -r id kind name thing; do
     use_task
+    case $kind,$thing in
+      branch,[!/]* | worktree,[!/]*) thing=${git_common%/*}/$thing ;;
+    esac
     case $kind in
       branch)
         # Who is gone has nothing.

@@ -50,7 +50,7 @@ list_changes() {
     place=${change#???}
     case $place in
       */manifest.json) place=${place%/manifest.json} ;;
-      */scripts/*) place=${place%%/scripts/*} ;;
+      */scripts/*) place=${place%/scripts/*} ;;
       *) place= ;;
     esac
     [ -n "$place" ] && [ -f "$root/$place/scripts/run-parallel.sh" ] || say "$change"
