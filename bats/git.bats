@@ -479,7 +479,7 @@ in_directory() {
 refs() {
   git -C "$project" for-each-ref
   git -C "$project" worktree list
-  ls "$spaces" 2>/dev/null
+  ls "$spaces" 2>/dev/null || :
 }
 
 # keeps_off <name of the other directory> <argument>...: the script refuses, and says whose it is, and touches nothing
@@ -609,4 +609,308 @@ keeps_off() {
   err_has 'ERROR: Uncommitted changes in working directory'
   rm "$project/$one/notes.md"
   completes --branch-prefix other/ --workspace-root ../others
+}
+
+# --- preflight
+
+# is_told <first line of the problem>: a dry run warns of it, and a run is refused before anything was written
+is_told() {
+  local before
+  before=$(refs && find "$project" ! -path '*/.git/*' | sort)
+  completes --dry-run "${@:2}"
+  grep -q "^WARNING: $1" "$err" || { show; return 1; }
+  refuses "${@:2}"
+  grep -q "^ERROR: $1" "$err" || { show; return 1; }
+  refuses --force "${@:2}"
+  grep -q "^ERROR: $1" "$err" || { show; return 1; }
+  refuses --retry-failed "${@:2}"
+  same "$before" "$(refs && find "$project" ! -path '*/.git/*' | sort)"
+}
+
+@test "names that git cannot have beside others are told, in either direction" {
+  project one
+  git -C "$project" branch feature
+  is_told "git cannot have the branch 'feature' beside that of task-001"
+  git -C "$project" branch --quiet -m feature feature/task-001-only/x/y
+  is_told "git cannot have the branch 'feature/task-001-only/x/y' beside that of task-001"
+  git -C "$project" branch --quiet -D feature/task-001-only/x/y
+  git -C "$project" branch deep
+  is_told "git cannot have the branch 'deep' beside that of task-001" --branch-prefix deep/er/and/
+  completes
+}
+
+@test "a branch that --force needs for what it moves aside is looked at" {
+  project one
+  completes
+  git -C "$project" branch backup
+  completes --dry-run --force
+  grep -q "^WARNING: git cannot have the branch 'backup' beside" "$err" || { show; return 1; }
+  local before
+  before=$(refs)
+  refuses --force
+  grep -q "^ERROR: git cannot have the branch 'backup' beside" "$err" || { show; return 1; }
+  same "$before" "$(refs)"
+  git -C "$project" branch --quiet -D backup
+  completes --force
+}
+
+@test "a workspace root that cannot be made is told" {
+  project one
+  echo file >"$home/file"
+  ln -s "$home/nowhere" "$home/dangling"
+  is_told "cannot make '.*/file/task-001': '.*/file' is no folder" --workspace-root ../file
+  is_told "cannot make '.*/file/below/task-001': '.*/file' is no folder" --workspace-root ../file/below
+  is_told "cannot make '.*/dangling/task-001': '.*/dangling' is no folder" --workspace-root ../dangling
+  is_told "the name is too long" --workspace-root "../$(printf '%0256d' 0)"
+  is_told "the name is too long" --workspace-root "../below/$(printf '%0256d' 0)/below"
+  is_told "the name is too long" --workspace-root "../$(printf '%01500d/' 0 | sed 's|0000000000|/00000000|g')$(printf '%03000d/' 0 | sed 's|0000000000|/00000000|g')x"
+}
+
+@test "a branch whose name is too long for a file system is told" {
+  project one
+  is_told "the name is too long" --branch-prefix "$(printf '%0245d' 0)"
+  is_told "the name is too long" --branch-prefix "$(printf '%0256d' 0)/"
+}
+
+@test "logs that cannot be made are told" {
+  project one
+  echo file >"$project/elsewhere"
+  commit_all
+  echo file >"$logs"
+  is_told "cannot make '.*/logs/state': '.*/logs' is no folder"
+  rm "$logs"
+  ln -s "$home/nowhere" "$logs"
+  is_told "cannot write to '.*/logs/state'"
+  rm "$logs"
+  mkdir "$logs"
+  echo file >"$logs/state"
+  is_told "cannot make '.*/logs/state': '.*' is no folder"
+}
+
+# as_nobody: from now on the script is run by somebody who is not allowed everything, and owns the project
+as_nobody() {
+  [ "$(id -u)" -eq 0 ] || return 0
+  command -v setpriv >/dev/null || skip 'root is allowed everything, and there is no setpriv'
+  local place=$home
+  export GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_1=safe.directory GIT_CONFIG_VALUE_1='*'
+  chown -R 65534:65534 "$home"
+  while [ -n "${place%/*}" ]; do
+    place=${place%/*}
+    [ -z "$(find "$place" -prune ! -perm -1)" ] || chmod o+x "$place"
+  done
+  shell=(setpriv --reuid 65534 --regid 65534 --clear-groups "${shell[@]}")
+}
+
+@test "folders that cannot be written are told" {
+  project one
+  as_nobody
+  mkdir "$home/closed"
+  chmod 555 "$home/closed"
+  is_told "cannot write to '.*/closed'" --workspace-root ../closed
+  is_told "cannot write to '.*/closed'" --workspace-root ../closed/below
+  chmod 666 "$home/closed"
+  is_told "cannot write to '.*/closed'" --workspace-root ../closed
+  local place
+  for place in refs/heads; do
+    chmod 555 "$project/.git/$place"
+    is_told "cannot write to '.*/.git/$place'"
+    chmod 755 "$project/.git/$place"
+  done
+  mkdir -p "$project/.git/refs/heads/feature"
+  chown --reference="$project" "$project/.git/refs/heads/feature"
+  chmod 555 "$project/.git/refs/heads/feature"
+  is_told "cannot write to '.*/.git/refs/heads/feature'"
+  chmod 755 "$project/.git/refs/heads/feature"
+  chmod 555 "$project/.git/objects"
+  is_told "cannot write to '.*/.git/objects'"
+  chmod 755 "$project/.git/objects"
+  chmod 555 "$dir"
+  is_told "cannot write to '.*/$directory'"
+  chmod 755 "$dir"
+  completes
+}
+
+@test "a branch that is checked out elsewhere is told, in a folder that is gone too" {
+  project one
+  git -C "$project" worktree add --quiet -b feature/task-001-only "$home/mine"
+  is_told "The branch of task-001 is checked out in '.*/mine'"
+  rm -rf "$home/mine"
+  is_told "The branch of task-001 is checked out in '.*/mine'"
+  git -C "$project" worktree prune
+  git -C "$project" checkout --quiet feature/task-001-only
+  is_told "The branch of task-001 is checked out in '.*/project'"
+  git -C "$project" checkout --quiet main
+  completes --force
+}
+
+# --- the project's own checkout
+
+# told_once <text>: the warning and the log of the checkout have this once each
+told_once() {
+  same 1 "$(grep -c -F -e "$1" -- "$err")"
+  same 1 "$(grep -c -F -e "$1" -- "$logs/checkout.log")"
+}
+
+@test "nothing is told of the project's checkout when nothing happened there" {
+  project chain
+  completes
+  err_is </dev/null
+  absent "$logs/checkout.log"
+  echo old >"$logs/checkout.log"
+  completes --force
+  absent "$logs/checkout.log"
+}
+
+@test "what an agent commits, edits and leaves in the project's checkout is told, each once" {
+  project chain
+  agent task-001 <<<'work; cd "$TEST_NOTES/../project"; echo x >"a file"; git add "a file"; git commit -qm "In the wrong place"; cd - >/dev/null; finish'
+  agent task-002 <<<'work; echo y >"$TEST_NOTES/../project/left.txt"; echo z >>"$TEST_NOTES/../project/README.md"; finish'
+  completes
+  told_once "'main' has moved in the project's own checkout, as seen when task-001 ended:"
+  told_once 'In the wrong place'
+  told_once "Files in the project's own checkout have changed during the run:"
+  told_once '?? left.txt'
+  told_once ' M README.md'
+  grep -q "a file" "$logs/checkout.log"
+}
+
+@test "an agent that switches the branch of the project's checkout is told, once" {
+  project one
+  agent task-001 <<<'work; cd "$TEST_NOTES/../project"; git checkout -q -b mine; git commit -q --allow-empty -m "On mine"; cd - >/dev/null; finish'
+  completes
+  told_once "HEAD was on 'main' in the project's own checkout, and is on 'mine'."
+  told_once 'On mine'
+}
+
+@test "an agent that detaches the HEAD of the project's checkout is told" {
+  project one
+  agent task-001 <<<'work; git -C "$TEST_NOTES/../project" checkout -q --detach; finish'
+  completes
+  told_once "HEAD was on 'main' in the project's own checkout, and is on 'no branch'."
+}
+
+@test "a base branch that moves while another branch is checked out is told" {
+  project one
+  git -C "$project" checkout --quiet -b other
+  agent task-001 <<<'work; git update-ref refs/heads/main HEAD; finish'
+  completes --base main
+  told_once "'main' has moved in the project's own checkout, as seen when task-001 ended:"
+  told_once 'Write task-001.txt'
+  err_lacks "HEAD"
+}
+
+@test "both are told when HEAD and the base branch move at once" {
+  project one
+  agent task-001 <<<'work; cd "$TEST_NOTES/../project"; git commit -q --allow-empty -m "On main"; git checkout -q -b mine; git commit -q --allow-empty -m "On mine"; cd - >/dev/null; finish'
+  completes
+  told_once "On main"
+  told_once "HEAD was on 'main' in the project's own checkout, and is on 'mine'."
+}
+
+@test "a base branch that is set back or deleted is told" {
+  project one
+  git -C "$project" commit --quiet --allow-empty -m 'Second'
+  agent task-001 <<<'work; git -C "$TEST_NOTES/../project" reset -q --hard HEAD~1; finish'
+  completes
+  told_once "'main' has moved in the project's own checkout, as seen when task-001 ended:"
+  git -C "$project" checkout --quiet -b other
+  agent task-001 <<<'work; git update-ref -d refs/heads/main; finish'
+  completes --base main --force
+  told_once "'main' is gone. It was at "
+}
+
+@test "one task that is run by hand tells it too" {
+  project one
+  agent task-001 <<<'work; cd "$TEST_NOTES/../project"; git commit -q --allow-empty -m "In the wrong place"; cd - >/dev/null; finish'
+  completes --task task-001
+  told_once 'In the wrong place'
+}
+
+# --- dependencies that have landed
+
+# land <task>...: merge the branches of these into main, and remove branches and worktrees
+land() {
+  local task
+  for task in "$@"; do
+    git -C "$project" merge --quiet --no-edit "$(git -C "$project" branch --list "feature/$task-*" --format='%(refname:short)')"
+    git -C "$project" worktree remove --force "$spaces/$task"
+    git -C "$project" branch --quiet -D "$(git -C "$project" branch --list "feature/$task-*" --format='%(refname:short)')"
+  done
+}
+
+@test "what depends on a task that has landed in the base can run: by wave, by task, on a retry" {
+  project chain
+  completes --wave 1
+  commit_all
+  land task-001
+  completes --wave 2 --dry-run
+  err_lacks 'Branch not found'
+  agent task-002 <<<'work; exit 3'
+  fails --wave 2
+  agent task-002 <<<'finish'
+  completes --retry-failed --wave 2
+  branch_has feature/task-002-second task-001.txt
+  land task-002
+  completes --task task-003
+  branch_has feature/task-003-third task-002.txt
+}
+
+@test "what has landed is known in a clone by the tip in the manifest" {
+  project chain
+  agent task-002 <<<'exit 3'
+  fails
+  commit_all
+  land task-001
+  git clone --quiet --no-local "$project" "$home/elsewhere/clone"
+  project=$home/elsewhere/clone
+  git -C "$project" config user.name x
+  git -C "$project" config user.email x@example.org
+  agent task-002 <<<'work; finish'
+  use_project
+  agent task-002 <<<'exit 3'
+  fails --wave 2
+  agent task-002 <<<'work; finish'
+  completes --wave 2 --force
+  completes --retry-failed
+  same task-003 "$(started)"
+  branch_has feature/task-003-third task-001.txt
+}
+
+@test "a squash merge is not recognised, and the way out that is told works" {
+  project chain
+  completes --wave 1
+  git -C "$project" merge --quiet --squash feature/task-001-first
+  commit_all
+  git -C "$project" worktree remove --force "$spaces/task-001"
+  git -C "$project" branch --quiet -D feature/task-001-first
+  refuses --wave 2
+  err_lacks 'Run the wave it belongs to first'
+  eval "$(sed -n "s/.*: '\(git branch .*\)'\.\$/\1/p" "$err" | sed "s|^git|git -C '$project'|")"
+  completes --wave 2
+}
+
+@test "a squash merge in a clone, where the commits are not, is not answered by a branch that cannot be made" {
+  project chain
+  completes --wave 1
+  git -C "$project" merge --quiet --squash feature/task-001-first
+  commit_all
+  git clone --quiet --no-local --single-branch "$project" "$home/elsewhere/clone"
+  project=$home/elsewhere/clone
+  git -C "$project" config user.name x
+  git -C "$project" config user.email x@example.org
+  use_project
+  refuses --wave 2
+  err_has 'ERROR: Branch not found: feature/task-001-first' '  Wave 2 depends on it. Run the wave it belongs to first.'
+  err_lacks "'git branch"
+  agent task-001 <<<'git commit --quiet --allow-empty -m Again; finish'
+  completes --wave 1
+  completes --wave 2
+}
+
+@test "a wave that never ran is told to be run first" {
+  project chain
+  refuses --wave 2
+  err_has '  Wave 2 depends on it. Run the wave it belongs to first.'
+  refuses --task task-002
+  err_has '  task-002 depends on it. Run the wave it belongs to first.'
 }

@@ -51,9 +51,10 @@ enter_repository() {
   [ "$dir" = "$root" ] || parallel_dir=${dir#"$root"/}
   workspaces=$root/$WORKSPACE_ROOT
   [ "${WORKSPACE_ROOT#/}" = "$WORKSPACE_ROOT" ] || workspaces=$WORKSPACE_ROOT
-  if [ -d "$workspaces" ]; then
+  # In a folder that may not be entered there is no such thing.
+  if [ -d "$workspaces/." ]; then
     workspaces=$(cd -P -- "$workspaces" && pwd -P)
-  elif [ -d "${workspaces%/*}" ]; then
+  elif [ -d "${workspaces%/*}/." ]; then
     workspaces=$(cd -P -- "${workspaces%/*}" && pwd -P)/${workspaces##*/}
   fi
 }
@@ -91,7 +92,7 @@ own() {
 watch_checkout() {
   [ ! -e "$logs/checkout.log" ] || rm -f -- "$logs/checkout.log"
   tips=$(read_git -C "$root" show-ref --head "refs/heads/$base_branch")
-  checked_out=$(read_git -C "$root" symbolic-ref --quiet HEAD)
+  checked_out=$(read_git -C "$root" symbolic-ref --quiet HEAD || say "no branch")
 }
 
 # tell_checkout <when>: warn of new commits in the project's own checkout, and keep the warning in a log
@@ -102,7 +103,9 @@ tell_checkout() {
     !NF { is_later = 1; next }
     !is_later { tip[$2] = $1; next }
     tip[$2] != $1 { move = $2 " " tip[$2] " " $1 }
-    END { print move }' | while read -r name old new; do
+    { delete tip[$2] }
+    END { for (name in tip) move = name " " tip[name]; print move }' | while read -r name old new; do
+    [ -n "$new" ] || { say "'${name#refs/heads/}' is gone. It was at $old." && continue; }
     say "'${name#refs/heads/}' has moved in the project's own checkout, as seen when $1:"
     read_git -C "$root" log --no-show-signature --encoding=UTF-8 --format='%h %s' -n 20 "$old..$new" | indent
     read_git -C "$root" diff --name-status "$old" "$new" | indent
@@ -112,7 +115,7 @@ tell_checkout() {
 # end_checkout: warn of all that has changed in the project's own checkout since the run began with none
 end_checkout() {
   tell_checkout "the run ended"
-  head=$(read_git -C "$root" symbolic-ref --quiet HEAD)
+  head=$(read_git -C "$root" symbolic-ref --quiet HEAD || say "no branch")
   [ "$head" = "$checked_out" ] || tell_warning "HEAD was on '${checked_out#refs/heads/}' in the project's own checkout, and is on '${head#refs/heads/}'."
   changes=$(list_changes | indent)
   [ -z "$changes" ] || tell_warning "Files in the project's own checkout have changed during the run:$newline$changes"

@@ -101,12 +101,8 @@ main() {
   trap '' PIPE
   open_state
   [ "$mode" = task ] || take_lock
-  if [ "$retry" -eq 1 ]; then
-    import_records
-    show_retries
-  else
-    imported=
-  fi
+  import_records
+  [ "$retry" -eq 0 ] || show_retries
   (umask "$user_umask" && mkdir -p -- "$workspaces") ||
     fail "ERROR: cannot make '$WORKSPACE_ROOT'" "  Choose a folder that can be written, with --workspace-root or WORKSPACE_ROOT."
   workspaces=$(cd -P -- "$workspaces" && pwd -P)

@@ -43,7 +43,7 @@ find_branches() {
       # It fails over a worktree that is half made; this is no reason to stop.
       { read_git -C "$root" worktree list --porcelain 2>/dev/null || :; } &&
       say plan "$plan" owners && { [ ! -s "$owners" ] || cat -- "$owners"; } && say end
-  } | own_name=$own_name near=${git_common%/*/*}/ prefix=$BRANCH_PREFIX workspaces=$workspaces LC_ALL=C awk '
+  } | force=$force own_name=$own_name near=${git_common%/*/*}/ prefix=$BRANCH_PREFIX workspaces=$workspaces LC_ALL=C awk '
     function is_foreign(thing) { return owner[thing] != "" && owner[thing] != ENVIRON["own_name"] }
     $0 == "end" { is_whole = 1; next }
     $0 == "plan" && !phase || $0 == "owners" && phase == 1 { phase++; next }
@@ -62,6 +62,7 @@ find_branches() {
         if (branch in checkout && checkout[branch] != place) print id[n], "checkout", name[n], checkout[branch]
         if (index(place, ENVIRON["near"]) == 1) place = "../" substr(place, length(ENVIRON["near"]) + 1)
         if (is_foreign(place)) print id[n], "worktree", name[n], owner[place]
+        if (branch in is_ref && ENVIRON["force"] && "backup" in is_ref) print id[n], "ref", name[n], "backup"
         if (branch in below) print id[n], "ref", name[n], below[branch]
         while (sub("/[^/]*$", "", branch)) if (branch in is_ref) print id[n], "ref", name[n], branch
       }
