@@ -914,3 +914,56 @@ land() {
   refuses --task task-002
   err_has '  task-002 depends on it. Run the wave it belongs to first.'
 }
+
+# --- what an agent leaves running
+
+@test "what was stopped is told, in the progress line, in the log and in a record" {
+  project one
+  agent task-001 <<<'sleep 301 & sleep 302 & work; echo x >left; finish'
+  completes
+  task_ended task-001 'completed commits=1 uncommitted=1 stopped=2'
+  has "$logs/task-001.log" 'task-001: stopping what the agent left running:'
+  same 2 "$(grep -c ' sleep 30[12]$' "$logs/task-001.log")"
+  same 2 "$(grep -c ' sleep 30[12]$' "$state/task-001.stopped")"
+  all_dead
+  agent task-001 <<<'finish'
+  completes --force
+  task_ended task-001 'completed commits=0'
+  absent "$state/task-001.stopped"
+}
+
+# serves: the server that the agent has started outlives the run; end it
+serves() {
+  local server
+  await [ -s "$TEST_NOTES/server" ]
+  server=$(cat "$TEST_NOTES/server")
+  kill -s 0 "$server" || { show; return 1; }
+  kill -s KILL "$server"
+}
+
+@test "a server that several tasks share is left alone when it is started as docs/usage.md says" {
+  command -v setsid >/dev/null || skip 'no setsid'
+  project one
+  printf '#!/bin/sh\necho $$ >"$TEST_NOTES/server"\nexec sleep 300\n' >"$home/server"
+  chmod +x "$home/server"
+  agent task-001 <<<'(PARALLEL_MARK= setsid "$TEST_NOTES/../server" >server.log 2>&1 </dev/null &); work; await [ -s "$TEST_NOTES/server" ]; [ -e "$TEST_NOTES/go" ] || sleep 30; finish'
+  # Neither the end of an agent nor its time limit stops it.
+  fails --timeout 2
+  serves
+  rm "$TEST_NOTES/server"
+  : >"$TEST_NOTES/go"
+  completes --force
+  task_ended task-001 'completed commits=1'
+  serves
+}
+
+@test "a server that several tasks share is left alone in a box that has perl in place of setsid" {
+  project one
+  printf '#!/bin/sh\necho $$ >"$TEST_NOTES/server"\nexec sleep 300\n' >"$home/server"
+  chmod +x "$home/server"
+  poor_box perl
+  agent task-001 <<<'(PARALLEL_MARK= perl -e "setpgrp; exec @ARGV" "$TEST_NOTES/../server" >server.log 2>&1 </dev/null &); work; await [ -s "$TEST_NOTES/server" ]; finish'
+  on_poor_box completes
+  task_ended task-001 'completed commits=1'
+  serves
+}
