@@ -158,7 +158,7 @@ ERROR: Uncommitted changes in working directory
 ERROR: Worktree already exists: ../workspaces/task-001
   Run 'git worktree remove ../workspaces/task-001' or use --force.
 ERROR: Branch already exists: feature/task-002-products
-  Rename it, or choose other names with --branch-prefix and --workspace-root.
+  Previous execution was interrupted. Use '--retry-failed' to continue.
 ERROR: manifest.json not found in 'parallel/TS-0042-inventory'
   Run '/parallel-decompose' first to create task specifications.
 ERROR: Claude CLI not found

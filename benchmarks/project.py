@@ -60,7 +60,7 @@ def make(root: Path, names: Iterable[str], *, is_tracked: bool = True) -> Path:
     for name in names:
         text = f"---\nid: {name}\nwave: 1\n---\n# {name}\n\n## Scope\nCREATE: {name}.txt\n"
         (directory / "tasks" / f"{name}.md").write_text(text)
-        (directory / "prompts" / f"{name}.txt").write_text("Do it.\n")
+        (directory / "prompts" / f"{name}.txt").write_text("Do it, then touch .claude-task-complete\n")
     (root / "README.md").write_text("# Bench\n")
     git(root, "init", "--quiet", "--template=")
     git(root, "symbolic-ref", "HEAD", "refs/heads/main")

@@ -1,6 +1,9 @@
 """The agents that are known by name, each as the shell command that runs it unattended."""
 
-DEMO = """\
+#: The file that an agent leaves in the root of its worktree when its task is complete.
+MARKER = ".claude-task-complete"
+
+DEMO = f"""\
 # The demo agent: a small real change, committed, and the marker that says so.
 sleep 1
 mkdir -p notes
@@ -9,7 +12,7 @@ printf '# %s\\n\\nDone by the demo agent from this prompt:\\n\\n' "$PARALLEL_TAS
 sed 's/^/> /' >>"$notes"
 git add "$notes" &&
   git commit --quiet -m "Add the notes of $PARALLEL_TASK" &&
-  touch .claude-task-complete"""
+  touch {MARKER}"""
 
 #: Shell commands by agent name; each reads the prompt on stdin and works in the current directory.
 AGENTS = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from parallelgen import ParallelgenError, __version__, settings
+from parallelgen import ParallelgenError, __version__, settings, start
 
 if TYPE_CHECKING:
     from parallelgen.running.screen import Screen
@@ -108,9 +108,7 @@ def screen() -> "Screen":
     """Say where a run may print, and whether it is a terminal that can redraw."""
     from parallelgen.running.screen import Screen
 
-    can_redraw = bool(
-        sys.stdout and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
-    )
+    can_redraw = bool(sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb"))
     return Screen(say, complain, can_redraw)
 
 
@@ -229,7 +227,10 @@ def demo(ctx: click.Context, directory: str | None, max_concurrent: str | None) 
     texts = {"agent": "demo", "max_concurrent": max_concurrent}
     settings.read(texts, {})  # a usage error comes before anything is made
     if directory:
-        repository = Path(directory).absolute()
+        try:
+            repository = Path(directory).absolute()
+        except FileNotFoundError as error:
+            raise ParallelgenError("error: the current folder is gone") from error
         texts["workspace_root"] = f"../{repository.name}.workspaces"
     else:
         repository = Path(tempfile.mkdtemp(prefix="parallelgen-")) / "inventory"
@@ -249,23 +250,13 @@ def _invalid_directory(typed: str, missing: tuple[str, ...]) -> str:
 
 
 def say(text: str) -> None:
-    """Print on standard output; when nobody reads it any more, go on in silence."""
-    _print(text, 1)
+    """Print on standard output."""
+    click.echo(text)
 
 
 def complain(text: str) -> None:
     """Print on standard error."""
-    _print(text, 2)
-
-
-def _print(text: str, descriptor: int) -> None:
-    try:
-        click.echo(text, err=descriptor == 2)
-    except OSError:
-        # A closed pipe or a terminal that is gone must not end a run that goes well, now or at our exit.
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, descriptor)
-        os.close(quiet)
+    click.echo(text, err=True)
 
 
 def main() -> None:
@@ -282,8 +273,5 @@ def _start(command: click.Command, name: str) -> None:
     # To look for garbage among what the libraries have made takes a tenth of a dry run, and finds none.
     gc.set_threshold(50_000)
     atexit.register(gc.freeze)
-    for stream in (sys.stdout, sys.stderr):
-        # A file name need not be text in the encoding of the terminal.
-        if stream and hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    start.prepare()
     command.main(prog_name=name)

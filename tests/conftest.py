@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from parallelgen.agents import MARKER
 from parallelgen.settings import in_scripts
 
 # In CI the same examples each time, however slow the machine; elsewhere new ones.
@@ -17,7 +18,7 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 BIN = Path(sys.executable).parent
-DONE = 'echo work >"$PARALLEL_TASK.txt" && git add . && git commit -qm work && touch .claude-task-complete'
+DONE = 'echo work >"$PARALLEL_TASK.txt" && git add . && git commit -qm work && touch ' + MARKER
 Result = subprocess.CompletedProcess[str]
 
 
@@ -110,7 +111,7 @@ def make_project(root: Path, tasks: Tasks = TASKS, place: str = "parallel/TS-000
     for name, wave, deps in tasks:
         front = f"id: {name}\nwave: {wave}\ndeps: [{', '.join(deps)}]\n"
         (directory / "tasks" / f"{name}.md").write_text(f"---\n{front}---\n# {name}\n")
-        (directory / "prompts" / f"{name[:8]}.txt").write_text(f"Do {name}.\n")
+        (directory / "prompts" / f"{name[:8]}.txt").write_text(f"Do {name}, then touch {MARKER}\n")
         files.append(f"tasks/{name}.md")
     manifest = {
         "technology": "python",

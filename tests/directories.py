@@ -2,11 +2,13 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from parallelgen.agents import MARKER
 from parallelgen.planning.plan import Plan, build
 from parallelgen.reading.source import read
 from parallelgen.settings import Settings
 
 Text = str | bytes
+PROMPT = f"Work, then touch {MARKER}"
 
 
 def directory(
@@ -21,9 +23,7 @@ def directory(
     write(root / "manifest.json", json.dumps(manifest) if isinstance(manifest, Mapping) else manifest)
     for stem, text in tasks.items():
         write(root / "tasks" / f"{stem}.md", text)
-    for name, text in (
-        prompts if prompts is not None else {f"{stem}.txt": "Work." for stem in tasks}
-    ).items():
+    for name, text in (prompts if prompts is not None else {f"{stem}.txt": PROMPT for stem in tasks}).items():
         write(root / "prompts" / name, text)
     return root
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 KEYWORDS = {"if", "then", "else", "elif", "fi", "while", "until", "do", "done", "!", "{", "}", "esac"}
 SEPARATORS = {"\n", ";", ";;", "|", "||", "&", "&&", "(", ")"}
 # What runs the command that comes behind it.
-PREFIXES = {"exec", "setsid"}
+PREFIXES = {"exec", "run_step", "setsid"}
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 REDIRECTION = re.compile(r"\d*(?:<<-|<<|<&|>&|>>|>\||<>|<|>)")
 

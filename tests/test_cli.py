@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from parallelgen import __version__
-from tests.conftest import BIN, DONE, Project, git, make_project, parallelgen
+from tests.conftest import DONE, Project, git, make_project, parallelgen
 
 
 def snapshot(root: Path) -> dict[str, tuple[int, int, bytes]]:
@@ -299,7 +299,7 @@ def test_check_tells_stale_scripts_from_fresh_ones(project: Project) -> None:
     )
     script = project.directory / "scripts" / "run-parallel.sh"
     script.chmod(0o644)
-    assert check() == (1, f"{project.typed}/scripts/run-parallel.sh: not executable\n")
+    assert check() == (1, f"{project.typed}/scripts/run-parallel.sh: mode: not executable\n")
     script.chmod(0o755)
     task = project.directory / "tasks" / "task-003-api.md"
     task.write_text(task.read_text().replace("deps: [task-001]", "deps: [task-002]"))
@@ -426,12 +426,12 @@ def test_outside_a_repository(project: Project, tmp_path: Path) -> None:
     (project.root / ".git").rename(tmp_path / "gone")
     result = project.run("--dry-run")
     assert result.returncode == 0
-    assert result.stderr.startswith(f"WARNING: not a git repository: '{project.directory}'\n")
+    assert result.stderr.startswith(f"WARNING: git finds no project: '{project.directory}'\n")
     assert "Base Branch: -\n" in result.stdout
     assert "Estimated Worktree Space: unknown (3 worktrees)\n" in result.stdout
     failed = project.run()
     assert failed.returncode == 2
-    assert failed.stderr.startswith(f"ERROR: not a git repository: '{project.directory}'\n")
+    assert failed.stderr.startswith(f"ERROR: git finds no project: '{project.directory}'\n")
     planned = parallelgen("plan", project.typed, cwd=project.root)
     assert (planned.returncode, planned.stderr) == (0, "")
     assert "Total Tasks: 3\n" in planned.stdout
@@ -447,17 +447,3 @@ def test_a_folder_that_cannot_be_written_is_an_error_and_no_traceback(project: P
     assert result.returncode == 2
     assert "error: scripts: expected a folder, found a file" in result.stderr
     assert "Traceback" not in result.stderr
-
-
-def test_output_that_nobody_reads_makes_no_traceback(project: Project) -> None:
-    command = f"{shlex.quote(str(BIN / 'parallelgen'))} run {project.typed} --dry-run"
-    for redirect in ("| :", ">&-", ">/dev/full"):
-        ran = subprocess.run(
-            ["sh", "-c", f"{command} {redirect}"],
-            cwd=project.root,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert "Traceback" not in ran.stderr
-        assert "Exception" not in ran.stderr

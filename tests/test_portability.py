@@ -24,7 +24,7 @@ def options_of(words: list[str]) -> set[str]:
         rest = rest[:2]  # its program; what follows is a command of its own
     found: set[str] = set()
     for word in rest:
-        if name == "[" and re.fullmatch(r"-[a-z]+|!=|=", word):
+        if (name == "[" and re.fullmatch(r"-[a-z]+|!=|=", word)) or (name == "find" and word[0] == "-"):
             found.add(word)
         elif name == "dd" and "=" in word:
             found.add(word.partition("=")[0] + "=")
@@ -48,7 +48,7 @@ def used() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for path in [*LIBRARY, *GENERATED]:
         for words in commands(text_of(path)):
-            if words[0] in {"run_git", "git_step"}:
+            if words[0] in {"run_git", "read_git", "git_step"}:
                 words[0] = "git"
             if words[0] not in ours and "$" not in words[0]:
                 found.setdefault(words[0], set()).update(options_of(words))
@@ -65,6 +65,15 @@ def documented() -> dict[str, set[str]]:
 def test_every_utility_and_option_is_documented(name: str) -> None:
     assert name in documented(), f"docs/portability.md has no row for {name}"
     assert used()[name] - documented()[name] == set()
+
+
+def test_no_function_of_the_environment_stands_in_for_what_is_called() -> None:
+    header = text_of(ROOT / "templates" / "run-parallel.sh.j2")
+    (utilities,) = re.findall("^utilities='(.*)'$", header, re.MULTILINE)
+    (others,) = re.findall(r"^ *unset -f \$utilities (.*)$", header, re.MULTILINE)
+    # In POSIX mode these come before functions.
+    special = ". : break continue eval exec exit export return set shift trap unset"
+    assert set(used()) == {*utilities.split(), *others.split(), *special.split()}
 
 
 def test_nothing_is_documented_that_is_not_used() -> None:

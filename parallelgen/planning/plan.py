@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
+from parallelgen import agents
 from parallelgen.planning import keys
 from parallelgen.planning.edges import Order, arrange
 from parallelgen.planning.names import Aliases, UnresolvedError
-from parallelgen.planning.prompts import choose
+from parallelgen.planning.prompts import choose, untold
 from parallelgen.planning.scope import conflicts
 from parallelgen.planning.tasklist import Entry, TaskList, collect
 from parallelgen.reading import schemas
@@ -85,6 +86,8 @@ def build(source: Source, settings: Settings | None = None) -> Planned:
         *prompts.problems,
         *conflicts(tasklist.entries, order.waves),
     ]
+    if agents.MARKER not in agents.command(chosen.agent, chosen.agent_command):
+        found += untold(source, tasklist.entries, prompts.paths)
     problems = in_order(found)
     if any(problem.severity == "error" for problem in problems):
         return Planned(None, problems)

@@ -4,11 +4,13 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from parallelgen.agents import MARKER
 from parallelgen.planning.names import short
 from parallelgen.planning.tasklist import Entry, TaskList, own_id
 from parallelgen.reading.problem import Problem, quoted
 from parallelgen.reading.source import MANIFEST, NOT_FOUND, Source, path_fault
 
+_MOST_NAMED = 5
 SUMMARY = "prompts/agent-prompts.md"
 
 
@@ -42,6 +44,26 @@ def choose(source: Source, tasks: TaskList) -> Prompts:
             message = f"prompt {quoted(path)} is also that of {quoted(owner.id)}"
             problems.append(Problem(entry.file.path, "", message, None, "warning"))
     return Prompts(tuple(paths), tuple(problems))
+
+
+def untold(source: Source, entries: tuple[Entry, ...], paths: tuple[str, ...]) -> Iterator[Problem]:
+    """Name the tasks whose agents learn of the marker neither from the prompt nor from the task's file."""
+    found = [
+        (entry.id, path)
+        for entry, path in zip(entries, paths, strict=True)
+        if source.prompts.get(path) == "" and path in source.silent and MARKER not in entry.file.body
+    ]
+    if not found:
+        return
+    some = ", ".join(quoted(task) for task, _ in found[:_MOST_NAMED])
+    rest = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    yield Problem(
+        found[0][1] if len(found) == 1 else "prompts/",
+        "",
+        f"the prompt of {some}{rest} does not speak of {quoted(MARKER)}, without which a task fails",
+        f"let the prompt end with: commit your work, then run 'touch {MARKER}'",
+        "warning",
+    )
 
 
 def _given(source: Source, entry: Entry, problems: list[Problem]) -> str:

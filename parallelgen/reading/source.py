@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from posixpath import normpath
 
 from parallelgen import ParallelgenError
+from parallelgen.agents import MARKER
 from parallelgen.reading import frontmatter, jsontext
 from parallelgen.reading.problem import Problem, natural
 
@@ -58,7 +59,8 @@ class Source:
     """Hold what a parallel directory says, as it was found.
 
     `task_files` are the files of tasks/ and those that the manifest lists; `prompts` likewise, with what is
-    wrong with each ("" when nothing is). The keys of both are normalized paths relative to the directory.
+    wrong with each ("" when nothing is), and `silent` those that do not speak of the marker. All are keyed by
+    normalized paths relative to the directory.
     `problems` are those of the manifest and the directory; those of a task file are with it, because a file
     that is no task's does not matter.
     """
@@ -67,6 +69,7 @@ class Source:
     manifest: Mapping[str, object] | None
     task_files: Mapping[str, TaskFile]
     prompts: Mapping[str, str]
+    silent: frozenset[str] = frozenset()
     problems: tuple[Problem, ...] = ()
 
 
@@ -107,8 +110,10 @@ def read(directory: Path) -> Source:
     prompts += [
         normpath(path) for path in _prompt_files(manifest or {}, tasks.values()) if not path_fault(path)
     ]
-    faults = {path: folder.prompt_fault(path) for path in dict.fromkeys(prompts)}
-    return Source(directory.absolute().resolve().name, manifest, tasks, faults, tuple(problems))
+    found = {path: folder.prompt(path) for path in dict.fromkeys(prompts)}
+    faults = {path: fault for path, (fault, _) in found.items()}
+    silent = frozenset(path for path, (_, speaks) in found.items() if not speaks)
+    return Source(directory.absolute().resolve().name, manifest, tasks, faults, silent, tuple(problems))
 
 
 def _misplaced(directory: Path) -> Iterator[Problem]:
@@ -200,11 +205,15 @@ class _Folder:
             return TaskFile(path, None, "", (Problem(path, "", str(fault)),))
         return TaskFile(path, meta, body, problems)
 
-    def prompt_fault(self, path: str) -> str:
+    def prompt(self, path: str) -> tuple[str, bool]:
+        """Return what is wrong with a prompt, and whether it speaks of the marker."""
         try:
-            return "" if self.data(path).strip() else "the prompt is empty: expected the task's instructions"
+            data = self.data(path)
         except _UnreadableError as fault:
-            return str(fault)
+            return str(fault), False
+        if not data.strip():
+            return "the prompt is empty: expected the task's instructions", False
+        return "", MARKER.encode() in data
 
     def data(self, path: str) -> bytes:
         """Return a regular file's bytes; a FIFO is not waited for, and no more than LARGEST is read."""

@@ -37,6 +37,8 @@ def create(directory: Path) -> Path:
         ("user.name", "parallelgen demo"),
         ("user.email", "demo@example.invalid"),
         ("commit.gpgSign", "false"),
+        ("core.autocrlf", "false"),
+        ("core.fsmonitor", "false"),
         ("core.hooksPath", os.devnull),
     ):
         _git(directory, "config", name, value)
@@ -49,10 +51,18 @@ def create(directory: Path) -> Path:
 
 
 def _git(directory: Path, *arguments: str) -> None:
+    # What a person has configured for projects of their own could sign, refuse or watch this one.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    nobody = {"HOME": os.devnull, "XDG_CONFIG_HOME": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     try:
         answer = subprocess.run(
-            ["git", *arguments], cwd=directory, env=environment, capture_output=True, text=True, check=False
+            ["git", *arguments],
+            cwd=directory,
+            env=environment | nobody,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except FileNotFoundError as error:
         raise DemoError("error: git not found") from error

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import subprocess
 from dataclasses import dataclass
@@ -41,11 +42,16 @@ class Project:
 def locate(typed: str) -> Project:
     """Find the project of the parallel directory that the user named. Raises GitError."""
     directory = Path(typed).resolve()
-    root = project_root(directory)
-    if root is None:
-        here = Path.cwd().resolve()
-        root = here if directory.is_relative_to(here) else directory.parent
+    root = project_root(directory) or _outside(directory)
     return Project(root, directory, typed.rstrip("/") or "/")
+
+
+def _outside(directory: Path) -> Path:
+    with contextlib.suppress(FileNotFoundError):  # the current folder may be gone
+        here = Path.cwd().resolve()
+        if directory.is_relative_to(here):
+            return here
+    return directory.parent
 
 
 def project_root(directory: Path) -> Path | None:

@@ -120,5 +120,5 @@ def environment(ours: Mapping[str, str]) -> dict[str, str]:
 
 
 def shell() -> str:
-    """Find the shell that runs the script."""
-    return shutil.which("sh") or "/bin/sh"
+    """Find the shell that runs the script, which is started in another folder."""
+    return str(Path(shutil.which("sh") or "/bin/sh").absolute())

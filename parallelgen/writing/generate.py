@@ -86,7 +86,7 @@ def _options(words: list[str]) -> list[str]:
 
 
 def differences(directory: Path, name: str, scripts: Mapping[str, str], command: str) -> Iterator[str]:
-    """Compare scripts/ of the directory called `name` with what it should be: a sentence or a diff for each.
+    """Compare scripts/ of the directory called `name` with what it should be: a line or a diff for each.
 
     `command` makes them again.
     """
@@ -100,14 +100,15 @@ def differences(directory: Path, name: str, scripts: Mapping[str, str], command:
             yield f"{shown}: not there; generate it with --generate-only\n"
             continue
         old = read_text(path) if path.is_file() else None
-        if file.startswith(render.LIBRARY):
-            if old != text:
-                yield f"{shown}: not the released one\n"
-            continue
         if old != text:
-            yield diff(shown, old or "", text)
+            if old and old.replace("\r\n", "\n") == text:
+                yield f"{shown}: line ends: CRLF in place of LF\n"
+            elif file.startswith(render.LIBRARY):
+                yield f"{shown}: not the released one\n"
+            else:
+                yield diff(shown, old or "", text)
         if old and render.mode(file) & 0o100 and not os.access(path, os.X_OK):
-            yield f"{shown}: not executable\n"
+            yield f"{shown}: mode: not executable\n"
     for path in _strangers(folder, scripts):
         yield f"{name}/scripts/{render.LIBRARY}{path.name}: not a part of the library\n"
 

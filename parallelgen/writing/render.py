@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from parallelgen import __version__, settings, shipped
+from parallelgen import __version__, agents, settings, shipped
 from parallelgen.planning.plan import Plan
 from parallelgen.settings import Settings
 from parallelgen.writing.output import read_text
@@ -34,6 +34,7 @@ def render(name: str, plan: Plan, directory: str) -> str:
         "directory": directory,
         "command": command(plan.settings, directory),
         "tech_spec": plan.tech_spec or plan.title,
+        "marker": agents.MARKER,
         "settings": _settings_block(plan.settings),
         "plan_lines": plan_lines(plan),
         "library_cksum": cksum(library),

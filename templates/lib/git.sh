@@ -15,8 +15,9 @@ become_git() {
   GIT_TERMINAL_PROMPT=0 GIT_EDITOR=: GIT_OPTIONAL_LOCKS=0 LANGUAGE=C PARALLEL_MARK=${worktree-}:
   export GIT_TERMINAL_PROMPT GIT_EDITOR GIT_OPTIONAL_LOCKS LANGUAGE PARALLEL_MARK
   exec git -c gc.auto=0 -c maintenance.auto=false -c core.pager=cat -c core.quotePath=false -c core.fsmonitor=false \
-    -c status.showUntrackedFiles=normal -c status.renames=false -c diff.renames=false -c diff.ignoreSubmodules=none \
-    -c submodule.recurse=false -c merge.autoStash=false -c commit.gpgSign=false "$@" </dev/null
+    -c status.showUntrackedFiles=normal -c status.renames=true -c diff.renames=true -c diff.ignoreSubmodules=none \
+    -c diff.orderFile=/dev/null -c merge.renames=true -c merge.autoStash=false -c rerere.autoUpdate=false \
+    -c submodule.recurse=false -c commit.gpgSign=false "$@" </dev/null
 }
 
 # read_git <argument>...: run_git that only reads: what a partial clone lacks stays where it is
@@ -79,13 +80,12 @@ has_branch() {
 
 # own <branch or path of a worktree>: tell the other parallel directories of this repository that we have made it: the last
 # line about a thing says whose it is; paths are relative to the main checkout, where that is near
-own() {
-  [ -d "${owners%/*}" ] || mkdir -p -- "${owners%/*}"
-  end_line "$owners"
+own() (
+  umask "$user_umask"
   thing=${1#"${git_common%/*/*}"/}
   [ "$thing" = "$1" ] || thing=../$thing
-  printf '%s\t%s\n' "$own_name" "$thing" >>"$owners"
-}
+  mkdir -p -- "${owners%/*}" && end_line "$owners" && printf '%s\t%s\n' "$own_name" "$thing" >>"$owners"
+)
 
 # watch_checkout: from now on tell_checkout says what happens to the project's own checkout, in which no task should work. Sets:
 # tips (commits of HEAD and of the base branch, with their names) checked_out (the name of HEAD)
@@ -99,17 +99,21 @@ watch_checkout() {
 tell_checkout() {
   earlier_tips=$tips
   tips=$(read_git -C "$root" show-ref --head "refs/heads/$base_branch") || tips=$earlier_tips
-  [ "$tips" = "$earlier_tips" ] || tell_warning "$(say "$earlier_tips" "" "$tips" | awk '
+  [ "$tips" != "$earlier_tips" ] || return 0
+  # Where both have moved, HEAD is on the base.
+  moves=$(say "$earlier_tips" "" "$tips" | awk '
     !NF { is_later = 1; next }
     !is_later { tip[$2] = $1; next }
     tip[$2] != $1 { move = $2 " " tip[$2] " " $1 }
     { delete tip[$2] }
-    END { for (name in tip) move = name " " tip[name]; print move }' | while read -r name old new; do
-    [ -n "$new" ] || { say "'${name#refs/heads/}' is gone. It was at $old." && continue; }
-    say "'${name#refs/heads/}' has moved in the project's own checkout, as seen when $1:"
-    read_git -C "$root" log --no-show-signature --encoding=UTF-8 --format='%h %s' -n 20 "$old..$new" | indent
-    read_git -C "$root" diff --name-status "$old" "$new" | indent
-  done)"
+    END { for (name in tip) move = name " " tip[name]; print move }')
+  read -r name old new <<EOF
+$moves
+EOF
+  [ -n "$new" ] || { tell_warning "'${name#refs/heads/}' is gone. It was at $old." && return; }
+  commits=$(read_git -C "$root" log --no-show-signature --encoding=UTF-8 --format='%h %s' -n 20 "$old..$new" | indent)
+  files=$(read_git -C "$root" diff --name-status "$old" "$new" | indent)
+  tell_warning "'${name#refs/heads/}' has moved in the project's own checkout, as seen when $1:$newline$commits$newline$files"
 }
 
 # end_checkout: warn of all that has changed in the project's own checkout since the run began with none

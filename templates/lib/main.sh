@@ -55,6 +55,8 @@ run_one() {
 
 # main <argument>...: what both scripts call
 main() {
+  # What others may do is the user's affair; the owner has to work.
+  umask u+rwx
   user_umask=$(umask)
   umask 077
   # With set -u, posh takes a plain "$@" without arguments for an error.
@@ -68,7 +70,8 @@ main() {
     show_usage
     return
   fi
-  need printf kill cat git awk sed grep find ls ps tail tr wc df dd cp mv rm rmdir mkdir date sleep id
+  # shellcheck disable=SC2086  # names
+  need $utilities
   plan=$(plan) || fail "ERROR: cannot read the plan"
   locate "${directory:-$scripts/..}"
   read_boot
@@ -118,7 +121,6 @@ main() {
 
 # locate <parallel directory>: Sets: dir manifest logs state
 locate() {
-  unset CDPATH
   dir=$(cd -P -- "$1" && pwd -P) || exit 2
   manifest=$dir/manifest.json logs=$dir/logs state=$dir/logs/state
 }

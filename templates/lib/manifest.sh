@@ -91,9 +91,9 @@ write_manifest() {
 }
 
 # import_outcomes: where there are no records, as in a fresh clone, take what the member says of tasks. Sets: imported
-# (a line `ID STATUS KEY=VALUE...` for each)
+# (an empty line, and a line `ID STATUS KEY=VALUE...` for each)
 import_outcomes() {
-  imported=$(say "$branches" "$plan" end | LC_ALL=C awk "$json_strings"'
+  imported=$newline$(say "$branches" "$plan" end | LC_ALL=C awk "$json_strings"'
     function take(value) {
       if (key[1] != "execution") return
       if (depth == 3 && key[2] == "failed_tasks") { status[value] = "failed"; error[value] = "unknown" }

@@ -33,61 +33,56 @@ resolve_words() {
 }
 
 # find_branches: find out which branches the tasks have, and what stands where branch or worktree is to be. Sets: branches
-# (names without the prefix, with blanks between and around) obstacles (a line `ID KIND THING` each, with tabs between) taken
-# (names of which another parallel directory has made branch or worktree, with blanks between and around)
+# (names without the prefix) taken (names of which another parallel directory has made branch or worktree; both with blanks
+# between and around) obstacles (a line `KIND THING IDS` each, with tabs between)
 find_branches() {
-  branches=' ' obstacles='' taken=' '
+  branches=' ' taken=' ' obstacles=
   [ "$is_repository" -eq 1 ] || return 0
   found=$({
     read_git -C "$root" for-each-ref --format='ref %(refname:lstrip=2)' refs/heads &&
       # It fails over a worktree that is half made; this is no reason to stop.
       { read_git -C "$root" worktree list --porcelain 2>/dev/null || :; } &&
       say plan "$plan" owners && { [ ! -s "$owners" ] || cat -- "$owners"; } && say end
-  } | force=$force own_name=$own_name near=${git_common%/*/*}/ prefix=$BRANCH_PREFIX workspaces=$workspaces LC_ALL=C awk '
-    function is_foreign(thing) { return owner[thing] != "" && owner[thing] != ENVIRON["own_name"] }
+  } | force=$force own_name=$own_name top=${git_common%/*} prefix=$BRANCH_PREFIX workspaces=$workspaces LC_ALL=C awk '
+    function is_file(path,   line, found) { found = (getline line < path) >= 0; close(path); return found }
+    function full(path) { return (path ~ /^\// ? "" : ENVIRON["top"] "/") path }
+    # Who is gone has nothing.
+    function is_foreign(thing) { return thing in owner && owner[thing] != ENVIRON["own_name"] && is_file(full(owner[thing]) "/manifest.json") }
+    function obstruct(kind, thing) {
+      thing = kind "\t" thing "\t"
+      if (!(thing in ids)) order[++count] = thing
+      ids[thing] = ids[thing] " " id[n]
+    }
     $0 == "end" { is_whole = 1; next }
     $0 == "plan" && !phase || $0 == "owners" && phase == 1 { phase++; next }
     !phase && $1 == "ref" { ref = substr($0, 5); is_ref[ref]; while (sub("/[^/]*$", "", ref)) below[ref] = substr($0, 5); next }
     !phase && $1 == "worktree" { place = substr($0, 10); next }
     !phase && $1 == "branch" { checkout[substr($0, 19)] = place; next }
-    phase == 1 { id[++count] = $1; name[count] = $2; next }
+    phase == 1 { id[++tasks] = $1; name[tasks] = $2; next }
     phase == 2 { tab = index($0, "\t"); owner[substr($0, tab + 1)] = substr($0, 1, tab - 1) }
     END {
       if (!is_whole) exit 1
-      OFS = "\t"
-      for (n = 1; n <= count; n++) {
+      for (n = 1; n <= tasks; n++) {
         branch = ENVIRON["prefix"] name[n]
         place = ENVIRON["workspaces"] "/" id[n]
-        if (branch in is_ref) print id[n], "branch", name[n], (is_foreign(branch) ? owner[branch] : "")
-        if (branch in checkout && checkout[branch] != place) print id[n], "checkout", name[n], checkout[branch]
-        if (index(place, ENVIRON["near"]) == 1) place = "../" substr(place, length(ENVIRON["near"]) + 1)
-        if (is_foreign(place)) print id[n], "worktree", name[n], owner[place]
-        if (branch in is_ref && ENVIRON["force"] && "backup" in is_ref) print id[n], "ref", name[n], "backup"
-        if (branch in below) print id[n], "ref", name[n], below[branch]
-        while (sub("/[^/]*$", "", branch)) if (branch in is_ref) print id[n], "ref", name[n], branch
+        others = (branch in is_ref) && is_foreign(branch)
+        if (others) obstruct("branch", full(owner[branch]))
+        else if (branch in is_ref) branches = branches " " name[n]
+        if ((branch in checkout) && checkout[branch] != place) obstruct("checkout", checkout[branch])
+        near = ENVIRON["top"]
+        sub("[^/]*$", "", near)
+        key = index(place, near) == 1 ? "../" substr(place, length(near) + 1) : place
+        if (is_foreign(key) && is_file(place "/.git")) { obstruct("worktree", full(owner[key])); others = 1 }
+        if (others) taken = taken " " name[n]
+        if (branch in is_ref && ENVIRON["force"] && "backup" in is_ref) obstruct("ref", "backup")
+        if (branch in below) obstruct("ref", below[branch])
+        while (sub("/[^/]*$", "", branch)) if (branch in is_ref) obstruct("ref", branch)
       }
+      print branches " \n" taken " "
+      for (n = 1; n <= count; n++) print order[n] substr(ids[order[n]], 2)
     }') || fail "ERROR: git cannot list the branches of '$root'"
-  while IFS=$tab read -r id kind name thing; do
-    use_task
-    case $kind,$thing in
-      branch,[!/]* | worktree,[!/]*) thing=${git_common%/*}/$thing ;;
-    esac
-    case $kind in
-      branch)
-        # Who is gone has nothing.
-        [ -d "$thing" ] || { branches="$branches$name " && continue; }
-        ;;
-      worktree)
-        [ -d "$thing" ] || continue
-        is_there "$worktree" || continue
-        ;;
-      '') continue ;;
-    esac
-    obstacles="$obstacles$id$tab$kind$tab$thing$newline"
-    [ "$kind" != branch ] && [ "$kind" != worktree ] || taken="$taken$name "
-  done <<EOF
-$found
-EOF
+  branches=${found%%"$newline"*} found=${found#*"$newline"}
+  taken=${found%%"$newline"*} obstacles=${found#*"$newline"}
 }
 
 # select_tasks: find out what this run is about. Sets: landed (names of completed tasks without a branch whose commits the base

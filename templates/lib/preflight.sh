@@ -46,7 +46,7 @@ list_changes() {
   set -- . ":(exclude,top,literal)$parallel_dir"
   [ "$parallel_dir" != . ] || set -- ":(exclude,top)*"
   [ "${workspaces#"$root"/}" = "$workspaces" ] || set -- "$@" ":(exclude,top,literal)${workspaces#"$root"/}"
-  read_git -C "$root" status --porcelain -z -- "$@" | tr '\n\000' ' \n' | while IFS= read -r change; do
+  read_git -C "$root" -c status.renames=false -c diff.renames=false status --porcelain -z -- "$@" | tr '\n\000' ' \n' | while IFS= read -r change; do
     place=${change#???}
     case $place in
       */manifest.json) place=${place%/manifest.json} ;;
@@ -88,26 +88,20 @@ check_repository() {
 # be (--retry-failed) or will be moved aside (--force). Sets: in_way (ids of tasks that have any, with blanks between and
 # around) new_worktrees (how many are to be made)
 check_way() {
-  in_way=' ' new_worktrees=0 longest='' longest_branch=$BRANCH_PREFIX
+  in_way=' ' new_worktrees=0 place=$workspaces longest=$BRANCH_PREFIX
   while read -r id name wave deps limit prompt; do
     [ -n "$id" ] || continue
     use_task
-    [ "${#branch}" -le "${#longest_branch}" ] || longest_branch=$branch
+    [ "${#branch}" -le "${#longest}" ] || longest=$branch
     [ "$retry" -eq 1 ] || [ -s "$state/$id.result" ] || ! read_record "$id.start" || ! is_alive "$record_pid" "$record_identity" ||
       object "Task is still running: $id (process $record_pid, since $record_started_at)" \
         "Use '--retry-failed' to take over from a run that died."
-    # What no run of this directory has made is nothing to be taken up.
-    is_new=$((1 - force)) way="Rename it, or choose other names with --branch-prefix and --workspace-root."
-    case "$newline$imported" in
-      *"$newline$id "*) is_known=1 ;;
-      *) is_known=0 ;;
-    esac
-    if [ "$is_known" -eq 1 ] || [ -e "$state/$id.start" ] || [ -e "$state/$id.result" ]; then
-      is_new=$((1 - retry - force)) way="Previous execution was interrupted. Use '--retry-failed' to continue."
-    fi
+    is_new=$((1 - retry - force)) way="Previous execution was interrupted. Use '--retry-failed' to continue."
+    # What no run of this directory has made is nothing to be continued.
+    [ "$retry" -eq 0 ] || [ -e "$state/$id.start" ] || [ -e "$state/$id.result" ] || [ "${imported#*"$newline$id "}" != "$imported" ] ||
+      is_new=1 way="No run of '$parallel_dir' has made it. Rename it, or choose other names with --branch-prefix."
     if ! is_there "$worktree"; then
-      new_worktrees=$((new_worktrees + 1))
-      [ "${#id}" -le "${#longest}" ] || longest=$id
+      new_worktrees=$((new_worktrees + 1)) place=$worktree
     elif [ -e "$worktree/.git" ] && ! read_worktree && [ -n "$stranger" ]; then
       object "'$WORKSPACE_ROOT/$id' is a worktree of another repository" \
         "Choose another folder with --workspace-root or WORKSPACE_ROOT."
@@ -126,23 +120,17 @@ check_way() {
   done <<EOF
 $selected
 EOF
-  check_folder "$workspaces${longest:+/$longest}"
+  check_folder "$place"
   case $is_repository$obstacles in
-    0 | *"${tab}ref$tab"*) ;;
-    *) check_folder "$git_common/refs/heads/$longest_branch.lock" ;;
+    0 | *ref"$tab"*) ;;
+    *) check_folder "$git_common/refs/heads/$longest.lock" ;;
   esac
-  grouped=$(say "$selected" "" "$obstacles" | awk '
-    BEGIN { FS = "[ \t]" }
-    !NF { is_obstacle = 1; next }
-    !is_obstacle { selected[$1]; next }
-    $1 in selected {
-      thing = substr($0, length($1) + 2)
-      if (!(thing in tasks)) order[++count] = thing
-      tasks[thing] = tasks[thing] " " $1
-    }
-    END { for (i = 1; i <= count; i++) print order[i] "\t" substr(tasks[order[i]], 2) }')
-  while IFS=$tab read -r kind thing tasks; do
-    case $kind in
+  while IFS=$tab read -r kind thing ids; do
+    tasks='' lines=$newline$selected
+    for id in $ids; do
+      [ "${lines#*"$newline$id "}" = "$lines" ] || tasks="${tasks:+$tasks }$id"
+    done
+    case ${tasks:+$kind} in
       branch | worktree) object "Another parallel directory, '${thing#"$root"/}', has made the $kind of $tasks" \
         "Choose names of your own, with --branch-prefix PREFIX and --workspace-root FOLDER." ;;
       ref) object "git cannot have the branch '$thing' beside that of $tasks" "Rename it, or choose another --branch-prefix." ;;
@@ -150,7 +138,7 @@ EOF
         "Check out another branch there, or remove that worktree: 'git worktree remove', or 'prune' when it is gone." ;;
     esac
   done <<EOF
-$grouped
+$obstacles
 EOF
 }
 

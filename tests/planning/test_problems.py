@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from parallelgen import settings
+from parallelgen.agents import MARKER
 from parallelgen.planning.plan import build
 from parallelgen.reading.source import read
-from tests.directories import directory, plan_of, task, told
+from tests.directories import PROMPT, directory, plan_of, task, told
 
 
 def test_names_that_differ_in_case_only(tmp_path: Path) -> None:
     root = directory(tmp_path / "d", {"task-001-a": task()})
     (root / "tasks" / "task-001-A.md").write_text(task())
-    (root / "prompts" / "task-001-A.txt").write_text("Work.")
+    (root / "prompts" / "task-001-A.txt").write_text(PROMPT)
     if len(list((root / "tasks").iterdir())) == 1:
         pytest.skip("this file system does not tell case apart")
     assert told(root) == [
@@ -46,12 +48,38 @@ def test_a_bad_id_is_told_once(tmp_path: Path) -> None:
 
 def test_a_prompt_of_the_prefix_belongs_to_the_task_that_claims_it(tmp_path: Path) -> None:
     texts = {"task-001-a": task("id: task-001"), "task-001-b": task("id: task-001-b")}
-    prompts = {"task-001.txt": "Work.", "task-001-b.txt": "Work."}
+    prompts = {"task-001.txt": PROMPT, "task-001-b.txt": PROMPT}
     plan = plan_of(directory(tmp_path / "d", texts, prompts=prompts))
     assert {found.id: found.prompt for found in plan.tasks} == {
         "task-001-a": "prompts/task-001.txt",
         "task-001-b": "prompts/task-001-b.txt",
     }
+
+
+def test_prompts_that_do_not_speak_of_the_marker_are_told_once(tmp_path: Path) -> None:
+    texts = {f"task-{n:03}": task() for n in range(1, 14)}
+    prompts = {f"{name}.txt": PROMPT if name == "task-013" else "Work." for name in texts}
+    assert told(directory(tmp_path / "many", texts, prompts=prompts)) == [
+        "warning: prompts/: the prompt of 'task-001', 'task-002', 'task-003', 'task-004', 'task-005' "
+        "and 7 more does not speak of '.claude-task-complete', without which a task fails\n"
+        "  let the prompt end with: commit your work, then run 'touch .claude-task-complete'"
+    ]
+    told_in_file = {"task-001": task(body=PROMPT), "task-002": task()}
+    silent = directory(
+        tmp_path / "one", told_in_file, prompts={"task-001.txt": "Work.", "task-002.md": "Work."}
+    )
+    assert [line[:48] for line in told(silent)] == ["warning: prompts/task-002.md: the prompt of 'tas"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "count"),
+    [({"agent": "claude"}, 1), ({"agent": "demo"}, 0), ({"agent_command": f"work && touch {MARKER}"}, 0)],
+)
+def test_an_agent_that_makes_the_marker_itself_needs_no_prompt_for_it(
+    tmp_path: Path, chosen: dict[str, str], count: int
+) -> None:
+    root = directory(tmp_path / "d", {"task-001": task()}, prompts={"task-001.txt": "Work."})
+    assert len(build(read(root), settings.read(chosen, {})).problems) == count
 
 
 @pytest.mark.parametrize("shape", ["chain", "wide", "unknown", "cycle"])

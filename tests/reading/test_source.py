@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from parallelgen.reading import frontmatter, jsontext
 from parallelgen.reading.source import LARGEST, InvalidDirectory, read
-from tests.directories import directory, task, told
+from tests.directories import PROMPT, directory, task, told
 
 ONE = {"task-001": task()}
 OUTSIDE = "the path leaves the parallel directory through a symbolic link"
@@ -59,7 +59,7 @@ def test_directory_reached_through_a_link(tmp_path: Path) -> None:
 
 
 def test_links_within_the_directory_are_followed(tmp_path: Path) -> None:
-    root = directory(tmp_path / "d", ONE, "{}", {"shared.md": "Work."})
+    root = directory(tmp_path / "d", ONE, "{}", {"shared.md": PROMPT})
     (root / "prompts" / "task-001.txt").symlink_to("shared.md")
     assert told(root) == []
 
@@ -142,7 +142,7 @@ def test_odd_prompt_names(tmp_path: Path) -> None:
         manifest = {
             "waves": [{"number": 1, "tasks": [{"id": "task-001", "prompt_file": f"prompts/{name}.txt"}]}]
         }
-        assert told(directory(tmp_path / str(number), ONE, manifest, {f"{name}.txt": "Work."})) == []
+        assert told(directory(tmp_path / str(number), ONE, manifest, {f"{name}.txt": PROMPT})) == []
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "[" * 500 + "]" * 500])

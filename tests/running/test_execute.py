@@ -370,6 +370,16 @@ def test_the_demo_makes_a_project_and_runs_it(tmp_path: Path) -> None:
     assert again.stderr == f"error: '{tmp_path}/here' is there already and is not an empty directory\n"
 
 
+def test_the_demo_runs_whatever_git_is_configured_to_do(tmp_path: Path) -> None:
+    settings = "[commit]\ngpgSign\n[gpg]\nprogram=false\n[core]\nsafecrlf\nautocrlf\nhooksPath=/nowhere\n"
+    watcher = f"fsmonitor=touch '{tmp_path}/asked' && false\n"
+    (tmp_path / "settings").write_text(f"{settings}{watcher}[user]\nuseConfigOnly\n")
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": str(tmp_path / "settings")}
+    result = parallelgen("demo", "here", cwd=tmp_path, environment=environment)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert not (tmp_path / "asked").exists()
+
+
 def test_a_wheel_runs_the_same_demo(tmp_path: Path) -> None:
     checkout = Path(__file__).parents[2]
     copy = tmp_path / "checkout"

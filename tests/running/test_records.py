@@ -71,6 +71,7 @@ Total: 1/2 tasks completed"""
         "status": "completed",
         "commits": 3,
         "uncommitted": 0,
+        "stopped": 0,
         "attempt": 2,
         "started": 1000,
         "finished": 1065,

@@ -86,7 +86,7 @@ def test_a_line_for_each_file_and_a_diff_for_what_a_person_reads(root: Path) -> 
     (scripts / "monitor-live.sh").chmod(0o644)
     (scripts / ".gitattributes").write_text("")
     assert check(root) == [
-        "p/scripts/monitor-live.sh: not executable\n",
+        "p/scripts/monitor-live.sh: mode: not executable\n",
         "--- p/scripts/.gitattributes (on disk)\n"
         "+++ p/scripts/.gitattributes (generated now)\n"
         "@@ -0,0 +1 @@\n"
