@@ -192,7 +192,7 @@ merging() {
 
 @test "a merge driver that hangs ends with one TERM" {
   merging
-  launch
+  launch --skip task-004
   await [ -e "$TEST_NOTES/up" ]
   SECONDS=0
   kill -s TERM "$pid"
@@ -202,7 +202,7 @@ merging() {
   task_ended task-003 interrupted
   all_dead
   : >"$TEST_NOTES/go"
-  completes --retry-failed
+  completes --retry-failed --skip task-004
   task_ended task-003 'completed commits=1'
 }
 
@@ -455,4 +455,515 @@ AGENT
   agent task-001 <<<'finish'
   completes --retry-failed
   task_ended task-001 'completed commits=2'
+}
+
+# --- two parallel directories with the same ids
+
+# twins: a project with two parallel directories that have the same tasks
+twins() {
+  project "$1"
+  one=$directory two=parallel/TS-0043-other
+  mkdir "$project/$two"
+  (cd "$dir" && cp -Rp manifest.json prompts scripts tasks "$project/$two/")
+  echo 'in two' >"$project/$two/tasks/more.md"
+  commit_all
+}
+
+# in_directory <one>: the script under test is that of this parallel directory
+in_directory() {
+  directory=$1
+  use_project
+}
+
+# refs: print everything that must stay as it is
+refs() {
+  git -C "$project" for-each-ref
+  git -C "$project" worktree list
+  ls "$spaces" 2>/dev/null || :
+}
+
+# keeps_off <name of the other directory> <argument>...: the script refuses, and says whose it is, and touches nothing
+keeps_off() {
+  local other=$1 before
+  shift
+  before=$(refs)
+  refuses "$@"
+  grep -q "^ERROR: Another parallel directory, '$other', has made the branch of" "$err" || { show; return 1; }
+  has "$err" '  Choose names of your own, with --branch-prefix PREFIX and --workspace-root FOLDER.'
+  err_lacks retry-failed
+  err_lacks "Uncommitted changes"
+  same "$before" "$(refs)"
+}
+
+@test "the second of two directories with the same ids is refused whatever it is asked, and both can finish" {
+  twins chain
+  agent task-002 <<<'[ -e "$TEST_NOTES/go" ] || exit 3; work; finish'
+  fails
+  in_directory "$two"
+  completes --dry-run
+  grep -q "^WARNING: Another parallel directory, '$one', has made the branch of task-001 task-002" "$err" || { show; return 1; }
+  keeps_off "$one"
+  keeps_off "$one" --retry-failed
+  keeps_off "$one" --force
+  keeps_off "$one" --wave 1 --force
+  keeps_off "$one" --wave 2 --force
+  keeps_off "$one" --task task-001
+  keeps_off "$one" --skip task-001
+  absent "$logs"
+  # What it is told to do.
+  : >"$TEST_NOTES/go"
+  completes --branch-prefix other/ --workspace-root ../others
+  branch_has other/task-003-third task-003.txt
+  in_directory "$one"
+  err_lacks Uncommitted
+  completes --retry-failed
+  branch_has feature/task-003-third task-003.txt
+  in_directory "$two"
+  completes --branch-prefix other/ --workspace-root ../others --force
+}
+
+@test "a folder of its own alone, or a prefix of its own alone, is not enough, and is told" {
+  twins one
+  completes
+  in_directory "$two"
+  keeps_off "$one" --workspace-root ../others --force
+  refuses --branch-prefix other/ --force
+  err_has "ERROR: Another parallel directory, '$one', has made the worktree of task-001"
+}
+
+@test "a dependency that is skipped is not taken from another directory" {
+  twins chain
+  agent task-002 <<<'exit 3'
+  fails
+  git -C "$project" worktree remove --force "$spaces/task-002"
+  git -C "$project" branch -D feature/task-002-second
+  agent task-002 <<<'work; finish'
+  in_directory "$two"
+  run_script --skip task-001 --workspace-root ../others
+  [ "$status" -ne 0 ]
+  branch_lacks main task-001.txt
+  run git -C "$project" cat-file -e feature/task-002-second:task-001.txt
+  [ "$status" -ne 0 ]
+}
+
+@test "what the second directory has made anew under a name of the first is the second's" {
+  twins one
+  completes
+  git -C "$project" worktree remove --force "$spaces/task-001"
+  git -C "$project" branch -D feature/task-001-only
+  in_directory "$two"
+  completes
+  in_directory "$one"
+  keeps_off "$two" --force
+  keeps_off "$two"
+}
+
+@test "whose a branch is stays known when the project is moved" {
+  twins one
+  agent task-001 <<<'work; exit 3'
+  fails
+  mkdir "$home/elsewhere"
+  mv "$project" "$home/elsewhere/moved"
+  mv "$spaces" "$home/elsewhere/"
+  project=$home/elsewhere/moved
+  in_directory "$two"
+  git -C "$project" worktree repair "$spaces/task-001"
+  keeps_off "$one" --force
+  keeps_off "$one"
+  in_directory "$one"
+  agent task-001 <<<'finish'
+  completes --retry-failed
+  task_ended task-001 'completed commits=1'
+}
+
+@test "in a clone, where there are no records, the second directory works as the first would" {
+  twins chain
+  agent task-002 <<<'exit 3'
+  fails
+  commit_all
+  git clone --quiet "$project" "$home/elsewhere/clone"
+  project=$home/elsewhere/clone
+  git -C "$project" config user.name x
+  git -C "$project" config user.email x@example.org
+  agent task-002 <<<'work; finish'
+  in_directory "$two"
+  completes --wave 1
+  in_directory "$one"
+  keeps_off "$two" --retry-failed --task task-001 || keeps_off "$two" --wave 1
+}
+
+@test "manifest and scripts of another directory are no uncommitted changes, and other files of it are" {
+  twins one
+  completes
+  echo '# new' >>"$dir/scripts/run-parallel.sh"
+  echo '# new' >"$dir/scripts/lib/new.sh"
+  in_directory "$two"
+  completes --dry-run --branch-prefix other/ --workspace-root ../others
+  err_lacks 'Uncommitted'
+  echo edit >>"$project/$one/tasks/task-001-only.md"
+  refuses --branch-prefix other/ --workspace-root ../others
+  err_has 'ERROR: Uncommitted changes in working directory'
+  git -C "$project" checkout --quiet -- "$one/tasks"
+  echo edit >"$project/$one/notes.md"
+  refuses --branch-prefix other/ --workspace-root ../others
+  err_has 'ERROR: Uncommitted changes in working directory'
+  rm "$project/$one/notes.md"
+  completes --branch-prefix other/ --workspace-root ../others
+}
+
+# --- preflight
+
+# is_told <first line of the problem>: a dry run warns of it, and a run is refused before anything was written
+is_told() {
+  local before
+  before=$(refs && find "$project" ! -path '*/.git/*' | sort)
+  completes --dry-run "${@:2}"
+  grep -q "^WARNING: $1" "$err" || { show; return 1; }
+  refuses "${@:2}"
+  grep -q "^ERROR: $1" "$err" || { show; return 1; }
+  refuses --force "${@:2}"
+  grep -q "^ERROR: $1" "$err" || { show; return 1; }
+  refuses --retry-failed "${@:2}"
+  same "$before" "$(refs && find "$project" ! -path '*/.git/*' | sort)"
+}
+
+@test "names that git cannot have beside others are told, in either direction" {
+  project one
+  git -C "$project" branch feature
+  is_told "git cannot have the branch 'feature' beside that of task-001"
+  git -C "$project" branch --quiet -m feature feature/task-001-only/x/y
+  is_told "git cannot have the branch 'feature/task-001-only/x/y' beside that of task-001"
+  git -C "$project" branch --quiet -D feature/task-001-only/x/y
+  git -C "$project" branch deep
+  is_told "git cannot have the branch 'deep' beside that of task-001" --branch-prefix deep/er/and/
+  completes
+}
+
+@test "a branch that --force needs for what it moves aside is looked at" {
+  project one
+  completes
+  git -C "$project" branch backup
+  completes --dry-run --force
+  grep -q "^WARNING: git cannot have the branch 'backup' beside" "$err" || { show; return 1; }
+  local before
+  before=$(refs)
+  refuses --force
+  grep -q "^ERROR: git cannot have the branch 'backup' beside" "$err" || { show; return 1; }
+  same "$before" "$(refs)"
+  git -C "$project" branch --quiet -D backup
+  completes --force
+}
+
+@test "a workspace root that cannot be made is told" {
+  project one
+  echo file >"$home/file"
+  ln -s "$home/nowhere" "$home/dangling"
+  is_told "cannot make '.*/file/task-001': '.*/file' is no folder" --workspace-root ../file
+  is_told "cannot make '.*/file/below/task-001': '.*/file' is no folder" --workspace-root ../file/below
+  is_told "cannot make '.*/dangling/task-001': '.*/dangling' is no folder" --workspace-root ../dangling
+  is_told "the name is too long" --workspace-root "../$(printf '%0256d' 0)"
+  is_told "the name is too long" --workspace-root "../below/$(printf '%0256d' 0)/below"
+  is_told "the name is too long" --workspace-root "../$(printf '%01500d/' 0 | sed 's|0000000000|/00000000|g')$(printf '%03000d/' 0 | sed 's|0000000000|/00000000|g')x"
+}
+
+@test "a branch whose name is too long for a file system is told" {
+  project one
+  is_told "the name is too long" --branch-prefix "$(printf '%0245d' 0)"
+  is_told "the name is too long" --branch-prefix "$(printf '%0256d' 0)/"
+}
+
+@test "logs that cannot be made are told" {
+  project one
+  echo file >"$project/elsewhere"
+  commit_all
+  echo file >"$logs"
+  is_told "cannot make '.*/logs/state': '.*/logs' is no folder"
+  rm "$logs"
+  ln -s "$home/nowhere" "$logs"
+  is_told "cannot write to '.*/logs/state'"
+  rm "$logs"
+  mkdir "$logs"
+  echo file >"$logs/state"
+  is_told "cannot make '.*/logs/state': '.*' is no folder"
+}
+
+# as_nobody: from now on the script is run by somebody who is not allowed everything, and owns the project
+as_nobody() {
+  [ "$(id -u)" -eq 0 ] || return 0
+  command -v setpriv >/dev/null || skip 'root is allowed everything, and there is no setpriv'
+  local place=$home
+  export GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_1=safe.directory GIT_CONFIG_VALUE_1='*'
+  chown -R 65534:65534 "$home"
+  while [ -n "${place%/*}" ]; do
+    place=${place%/*}
+    [ -z "$(find "$place" -prune ! -perm -1)" ] || chmod o+x "$place"
+  done
+  shell=(setpriv --reuid 65534 --regid 65534 --clear-groups "${shell[@]}")
+}
+
+@test "folders that cannot be written are told" {
+  project one
+  as_nobody
+  mkdir "$home/closed"
+  chmod 555 "$home/closed"
+  is_told "cannot write to '.*/closed'" --workspace-root ../closed
+  is_told "cannot write to '.*/closed'" --workspace-root ../closed/below
+  chmod 666 "$home/closed"
+  is_told "cannot write to '.*/closed'" --workspace-root ../closed
+  local place
+  for place in refs/heads; do
+    chmod 555 "$project/.git/$place"
+    is_told "cannot write to '.*/.git/$place'"
+    chmod 755 "$project/.git/$place"
+  done
+  mkdir -p "$project/.git/refs/heads/feature"
+  chown --reference="$project" "$project/.git/refs/heads/feature"
+  chmod 555 "$project/.git/refs/heads/feature"
+  is_told "cannot write to '.*/.git/refs/heads/feature'"
+  chmod 755 "$project/.git/refs/heads/feature"
+  chmod 555 "$project/.git/objects"
+  is_told "cannot write to '.*/.git/objects'"
+  chmod 755 "$project/.git/objects"
+  chmod 555 "$dir"
+  is_told "cannot write to '.*/$directory'"
+  chmod 755 "$dir"
+  completes
+}
+
+@test "a branch that is checked out elsewhere is told, in a folder that is gone too" {
+  project one
+  git -C "$project" worktree add --quiet -b feature/task-001-only "$home/mine"
+  is_told "The branch of task-001 is checked out in '.*/mine'"
+  rm -rf "$home/mine"
+  is_told "The branch of task-001 is checked out in '.*/mine'"
+  git -C "$project" worktree prune
+  git -C "$project" checkout --quiet feature/task-001-only
+  is_told "The branch of task-001 is checked out in '.*/project'"
+  git -C "$project" checkout --quiet main
+  completes --force
+}
+
+# --- the project's own checkout
+
+# told_once <text>: the warning and the log of the checkout have this once each
+told_once() {
+  same 1 "$(grep -c -F -e "$1" -- "$err")"
+  same 1 "$(grep -c -F -e "$1" -- "$logs/checkout.log")"
+}
+
+@test "nothing is told of the project's checkout when nothing happened there" {
+  project chain
+  completes
+  err_is </dev/null
+  absent "$logs/checkout.log"
+  echo old >"$logs/checkout.log"
+  completes --force
+  absent "$logs/checkout.log"
+}
+
+@test "what an agent commits, edits and leaves in the project's checkout is told, each once" {
+  project chain
+  agent task-001 <<<'work; cd "$TEST_NOTES/../project"; echo x >"a file"; git add "a file"; git commit -qm "In the wrong place"; cd - >/dev/null; finish'
+  agent task-002 <<<'work; echo y >"$TEST_NOTES/../project/left.txt"; echo z >>"$TEST_NOTES/../project/README.md"; finish'
+  completes
+  told_once "'main' has moved in the project's own checkout, as seen when task-001 ended:"
+  told_once 'In the wrong place'
+  told_once "Files in the project's own checkout have changed during the run:"
+  told_once '?? left.txt'
+  told_once ' M README.md'
+  grep -q "a file" "$logs/checkout.log"
+}
+
+@test "an agent that switches the branch of the project's checkout is told, once" {
+  project one
+  agent task-001 <<<'work; cd "$TEST_NOTES/../project"; git checkout -q -b mine; git commit -q --allow-empty -m "On mine"; cd - >/dev/null; finish'
+  completes
+  told_once "HEAD was on 'main' in the project's own checkout, and is on 'mine'."
+  told_once 'On mine'
+}
+
+@test "an agent that detaches the HEAD of the project's checkout is told" {
+  project one
+  agent task-001 <<<'work; git -C "$TEST_NOTES/../project" checkout -q --detach; finish'
+  completes
+  told_once "HEAD was on 'main' in the project's own checkout, and is on 'no branch'."
+}
+
+@test "a base branch that moves while another branch is checked out is told" {
+  project one
+  git -C "$project" checkout --quiet -b other
+  agent task-001 <<<'work; git update-ref refs/heads/main HEAD; finish'
+  completes --base main
+  told_once "'main' has moved in the project's own checkout, as seen when task-001 ended:"
+  told_once 'Write task-001.txt'
+  err_lacks "HEAD"
+}
+
+@test "both are told when HEAD and the base branch move at once" {
+  project one
+  agent task-001 <<<'work; cd "$TEST_NOTES/../project"; git commit -q --allow-empty -m "On main"; git checkout -q -b mine; git commit -q --allow-empty -m "On mine"; cd - >/dev/null; finish'
+  completes
+  told_once "On main"
+  told_once "HEAD was on 'main' in the project's own checkout, and is on 'mine'."
+}
+
+@test "a base branch that is set back or deleted is told" {
+  project one
+  git -C "$project" commit --quiet --allow-empty -m 'Second'
+  agent task-001 <<<'work; git -C "$TEST_NOTES/../project" reset -q --hard HEAD~1; finish'
+  completes
+  told_once "'main' has moved in the project's own checkout, as seen when task-001 ended:"
+  git -C "$project" checkout --quiet -b other
+  agent task-001 <<<'work; git update-ref -d refs/heads/main; finish'
+  completes --base main --force
+  told_once "'main' is gone. It was at "
+}
+
+@test "one task that is run by hand tells it too" {
+  project one
+  agent task-001 <<<'work; cd "$TEST_NOTES/../project"; git commit -q --allow-empty -m "In the wrong place"; cd - >/dev/null; finish'
+  completes --task task-001
+  told_once 'In the wrong place'
+}
+
+# --- dependencies that have landed
+
+# land <task>...: merge the branches of these into main, and remove branches and worktrees
+land() {
+  local task
+  for task in "$@"; do
+    git -C "$project" merge --quiet --no-edit "$(git -C "$project" branch --list "feature/$task-*" --format='%(refname:short)')"
+    git -C "$project" worktree remove --force "$spaces/$task"
+    git -C "$project" branch --quiet -D "$(git -C "$project" branch --list "feature/$task-*" --format='%(refname:short)')"
+  done
+}
+
+@test "what depends on a task that has landed in the base can run: by wave, by task, on a retry" {
+  project chain
+  completes --wave 1
+  commit_all
+  land task-001
+  completes --wave 2 --dry-run
+  err_lacks 'Branch not found'
+  agent task-002 <<<'work; exit 3'
+  fails --wave 2
+  agent task-002 <<<'finish'
+  completes --retry-failed --wave 2
+  branch_has feature/task-002-second task-001.txt
+  land task-002
+  completes --task task-003
+  branch_has feature/task-003-third task-002.txt
+}
+
+@test "what has landed is known in a clone by the tip in the manifest" {
+  project chain
+  agent task-002 <<<'exit 3'
+  fails
+  commit_all
+  land task-001
+  git clone --quiet --no-local "$project" "$home/elsewhere/clone"
+  project=$home/elsewhere/clone
+  git -C "$project" config user.name x
+  git -C "$project" config user.email x@example.org
+  agent task-002 <<<'work; finish'
+  use_project
+  agent task-002 <<<'exit 3'
+  fails --wave 2
+  agent task-002 <<<'work; finish'
+  completes --wave 2 --force
+  completes --retry-failed
+  same task-003 "$(started)"
+  branch_has feature/task-003-third task-001.txt
+}
+
+@test "a squash merge is not recognised, and the way out that is told works" {
+  project chain
+  completes --wave 1
+  git -C "$project" merge --quiet --squash feature/task-001-first
+  commit_all
+  git -C "$project" worktree remove --force "$spaces/task-001"
+  git -C "$project" branch --quiet -D feature/task-001-first
+  refuses --wave 2
+  err_lacks 'Run the wave it belongs to first'
+  eval "$(sed -n "s/.*: '\(git branch .*\)'\.\$/\1/p" "$err" | sed "s|^git|git -C '$project'|")"
+  completes --wave 2
+}
+
+@test "a squash merge in a clone, where the commits are not, is not answered by a branch that cannot be made" {
+  project chain
+  completes --wave 1
+  git -C "$project" merge --quiet --squash feature/task-001-first
+  commit_all
+  git clone --quiet --no-local --single-branch "$project" "$home/elsewhere/clone"
+  project=$home/elsewhere/clone
+  git -C "$project" config user.name x
+  git -C "$project" config user.email x@example.org
+  use_project
+  refuses --wave 2
+  err_has 'ERROR: Branch not found: feature/task-001-first' '  Wave 2 depends on it. Run the wave it belongs to first.'
+  err_lacks "'git branch"
+  agent task-001 <<<'git commit --quiet --allow-empty -m Again; finish'
+  completes --wave 1
+  completes --wave 2
+}
+
+@test "a wave that never ran is told to be run first" {
+  project chain
+  refuses --wave 2
+  err_has '  Wave 2 depends on it. Run the wave it belongs to first.'
+  refuses --task task-002
+  err_has '  task-002 depends on it. Run the wave it belongs to first.'
+}
+
+# --- what an agent leaves running
+
+@test "what was stopped is told, in the progress line, in the log and in a record" {
+  project one
+  agent task-001 <<<'sleep 301 & sleep 302 & work; echo x >left; finish'
+  completes
+  task_ended task-001 'completed commits=1 uncommitted=1 stopped=2'
+  has "$logs/task-001.log" 'task-001: stopping what the agent left running:'
+  same 2 "$(grep -c ' sleep 30[12]$' "$logs/task-001.log")"
+  same 2 "$(grep -c ' sleep 30[12]$' "$state/task-001.stopped")"
+  all_dead
+  agent task-001 <<<'finish'
+  completes --force
+  task_ended task-001 'completed commits=0'
+  absent "$state/task-001.stopped"
+}
+
+# serves: the server that the agent has started outlives the run; end it
+serves() {
+  local server
+  await [ -s "$TEST_NOTES/server" ]
+  server=$(cat "$TEST_NOTES/server")
+  kill -s 0 "$server" || { show; return 1; }
+  kill -s KILL "$server"
+}
+
+@test "a server that several tasks share is left alone when it is started as docs/usage.md says" {
+  command -v setsid >/dev/null || skip 'no setsid'
+  project one
+  printf '#!/bin/sh\necho $$ >"$TEST_NOTES/server"\nexec sleep 300\n' >"$home/server"
+  chmod +x "$home/server"
+  agent task-001 <<<'(PARALLEL_MARK= setsid "$TEST_NOTES/../server" >server.log 2>&1 </dev/null &); work; await [ -s "$TEST_NOTES/server" ]; [ -e "$TEST_NOTES/go" ] || sleep 30; finish'
+  # Neither the end of an agent nor its time limit stops it.
+  fails --timeout 2
+  serves
+  rm "$TEST_NOTES/server"
+  : >"$TEST_NOTES/go"
+  completes --force
+  task_ended task-001 'completed commits=1'
+  serves
+}
+
+@test "a server that several tasks share is left alone in a box that has perl in place of setsid" {
+  project one
+  printf '#!/bin/sh\necho $$ >"$TEST_NOTES/server"\nexec sleep 300\n' >"$home/server"
+  chmod +x "$home/server"
+  poor_box perl
+  agent task-001 <<<'(PARALLEL_MARK= perl -e "setpgrp; exec @ARGV" "$TEST_NOTES/../server" >server.log 2>&1 </dev/null &); work; await [ -s "$TEST_NOTES/server" ]; finish'
+  on_poor_box completes
+  task_ended task-001 'completed commits=1'
+  serves
 }

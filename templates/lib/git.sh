@@ -27,7 +27,7 @@ read_git() (
   become_git "$@"
 )
 
-# enter_repository: find the project. Sets: root (its top) git_common (its repository) owners (see own) parallel_dir
+# enter_repository: find the project. Sets: root (its top) git_common (its repository) owners own_name (see own) parallel_dir
 # (relative to root) workspaces (where worktrees go) is_repository (0 in a dry run outside of one)
 enter_repository() {
   # A hook or another git that started us must not tell our git where to work; settings may say who commits.
@@ -47,13 +47,16 @@ enter_repository() {
   fi
   git_common=$(cd -- "$dir" && cd -P -- "$(read_git rev-parse --git-common-dir 2>/dev/null)" && pwd -P)
   owners=$git_common/parallelgen/owners
+  # A project may be moved.
+  own_name=${dir#"${git_common%/*}"/}
   parallel_dir=.
   [ "$dir" = "$root" ] || parallel_dir=${dir#"$root"/}
   workspaces=$root/$WORKSPACE_ROOT
   [ "${WORKSPACE_ROOT#/}" = "$WORKSPACE_ROOT" ] || workspaces=$WORKSPACE_ROOT
-  if [ -d "$workspaces" ]; then
+  # In a folder that may not be entered there is no such thing.
+  if [ -d "$workspaces/." ]; then
     workspaces=$(cd -P -- "$workspaces" && pwd -P)
-  elif [ -d "${workspaces%/*}" ]; then
+  elif [ -d "${workspaces%/*}/." ]; then
     workspaces=$(cd -P -- "${workspaces%/*}" && pwd -P)/${workspaces##*/}
   fi
 }
@@ -77,10 +80,12 @@ has_branch() {
 }
 
 # own <branch or path of a worktree>: tell the other parallel directories of this repository that we have made it: the last
-# line about a thing says whose it is
+# line about a thing says whose it is; paths are relative to the main checkout, where that is near
 own() (
   umask "$user_umask"
-  mkdir -p -- "${owners%/*}" && end_line "$owners" && printf '%s\t%s\n' "$dir" "$1" >>"$owners"
+  thing=${1#"${git_common%/*/*}"/}
+  [ "$thing" = "$1" ] || thing=../$thing
+  mkdir -p -- "${owners%/*}" && end_line "$owners" && printf '%s\t%s\n' "$own_name" "$thing" >>"$owners"
 )
 
 # watch_checkout: from now on tell_checkout says what happens to the project's own checkout, in which no task should work. Sets:
@@ -88,7 +93,7 @@ own() (
 watch_checkout() {
   [ ! -e "$logs/checkout.log" ] || rm -f -- "$logs/checkout.log"
   tips=$(read_git -C "$root" show-ref --head "refs/heads/$base_branch")
-  checked_out=$(read_git -C "$root" symbolic-ref --quiet HEAD)
+  checked_out=$(read_git -C "$root" symbolic-ref --quiet HEAD || say "no branch")
 }
 
 # tell_checkout <when>: warn of new commits in the project's own checkout, and keep the warning in a log
@@ -101,10 +106,12 @@ tell_checkout() {
     !NF { is_later = 1; next }
     !is_later { tip[$2] = $1; next }
     tip[$2] != $1 { move = $2 " " tip[$2] " " $1 }
-    END { print move }')
+    { delete tip[$2] }
+    END { for (name in tip) move = name " " tip[name]; print move }')
   read -r name old new <<EOF
 $moves
 EOF
+  [ -n "$new" ] || { tell_warning "'${name#refs/heads/}' is gone. It was at $old." && return; }
   commits=$(read_git -C "$root" log --no-show-signature --encoding=UTF-8 --format='%h %s' -n 20 "$old..$new" | indent)
   files=$(read_git -C "$root" diff --name-status "$old" "$new" | indent)
   tell_warning "'${name#refs/heads/}' has moved in the project's own checkout, as seen when $1:$newline$commits$newline$files"
@@ -113,7 +120,7 @@ EOF
 # end_checkout: warn of all that has changed in the project's own checkout since the run began with none
 end_checkout() {
   tell_checkout "the run ended"
-  head=$(read_git -C "$root" symbolic-ref --quiet HEAD)
+  head=$(read_git -C "$root" symbolic-ref --quiet HEAD || say "no branch")
   [ "$head" = "$checked_out" ] || tell_warning "HEAD was on '${checked_out#refs/heads/}' in the project's own checkout, and is on '${head#refs/heads/}'."
   changes=$(list_changes | indent)
   [ -z "$changes" ] || tell_warning "Files in the project's own checkout have changed during the run:$newline$changes"

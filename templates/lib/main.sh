@@ -21,11 +21,7 @@ EOF
 # prepare: check everything, take what this run needs, and clear its way. A refusal leaves nothing behind, not even the lock
 prepare() {
   case $mode$retry in
-    run1)
-      open_state
-      take_lock
-      ;;
-    task1) open_state ;;
+    run1) [ ! -d "$state" ] || { open_state && take_lock; } ;;
     run0 | preflight?) refuse_beside ;;
   esac
   [ -s "$state/run" ] || [ ! -f "$manifest" ] || import_outcomes
@@ -106,14 +102,10 @@ main() {
 
   # Who reads our output may go away; what is begun does not end for that.
   trap '' PIPE
-  if [ "$retry" -eq 1 ]; then
-    import_records
-    show_retries
-  else
-    imported=
-    open_state
-    [ "$mode" = task ] || take_lock
-  fi
+  open_state
+  [ "$mode" = task ] || take_lock
+  import_records
+  [ "$retry" -eq 0 ] || show_retries
   (umask "$user_umask" && mkdir -p -- "$workspaces") ||
     fail "ERROR: cannot make '$WORKSPACE_ROOT'" "  Choose a folder that can be written, with --workspace-root or WORKSPACE_ROOT."
   workspaces=$(cd -P -- "$workspaces" && pwd -P)

@@ -146,7 +146,7 @@ import_outcomes() {
 import_records() {
   while read -r id status facts; do
     # shellcheck disable=SC2086  # key=value words
-    [ -z "$id" ] || write_record "$id.result" $facts "status=$status"
+    [ -z "$id" ] || [ -s "$state/$id.result" ] || write_record "$id.result" $facts "status=$status"
   done <<EOF
 $imported
 EOF

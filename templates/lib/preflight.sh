@@ -50,7 +50,7 @@ list_changes() {
     place=${change#???}
     case $place in
       */manifest.json) place=${place%/manifest.json} ;;
-      */scripts/*) place=${place%%/scripts/*} ;;
+      */scripts/*) place=${place%/scripts/*} ;;
       *) place= ;;
     esac
     [ -n "$place" ] && [ -f "$root/$place/scripts/run-parallel.sh" ] || say "$change"
@@ -80,7 +80,7 @@ check_repository() {
     warn "WARNING: '$parallel_dir' is not in the base commit; the worktrees will lack it. Consider committing it."
   [ "$SUBMODULES" -eq 1 ] || [ -z "$base_commit" ] || [ -z "$(read_git -C "$root" ls-tree "$base_commit" .gitmodules)" ] ||
     warn "WARNING: The worktrees will lack the submodules. '--submodules' initialises them."
-  check_folder "$git_common/refs/heads"
+  check_folder "$git_common/objects"
   check_folder "$git_common/worktrees"
 }
 
@@ -88,10 +88,11 @@ check_repository() {
 # be (--retry-failed) or will be moved aside (--force). Sets: in_way (ids of tasks that have any, with blanks between and
 # around) new_worktrees (how many are to be made)
 check_way() {
-  in_way=' ' new_worktrees=0 place=$workspaces
+  in_way=' ' new_worktrees=0 place=$workspaces longest=$BRANCH_PREFIX
   while read -r id name wave deps limit prompt; do
     [ -n "$id" ] || continue
     use_task
+    [ "${#branch}" -le "${#longest}" ] || longest=$branch
     [ "$retry" -eq 1 ] || [ -s "$state/$id.result" ] || ! read_record "$id.start" || ! is_alive "$record_pid" "$record_identity" ||
       object "Task is still running: $id (process $record_pid, since $record_started_at)" \
         "Use '--retry-failed' to take over from a run that died."
@@ -120,6 +121,10 @@ check_way() {
 $selected
 EOF
   check_folder "$place"
+  case $is_repository$obstacles in
+    0 | *ref"$tab"*) ;;
+    *) check_folder "$git_common/refs/heads/$longest.lock" ;;
+  esac
   while IFS=$tab read -r kind thing ids; do
     tasks='' lines=$newline$selected
     for id in $ids; do
@@ -143,7 +148,7 @@ check_dependencies() {
     [ "$what" = MISSING ] || continue
     find_task "$name"
     read_record "$id.result"
-    if [ "$record_status" = completed ] && [ -n "$record_tip" ]; then
+    if [ "$record_status" = completed ] && read_git -C "$root" cat-file -e "$record_tip^{commit}" 2>/dev/null; then
       set -- "It was completed, but '$base_branch' does not contain its commits as they were: 'git branch $branch $record_tip'."
     else
       set -- "${only_task:-Wave }$only_wave depends on it. Run the wave it belongs to first."
