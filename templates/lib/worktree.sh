@@ -63,7 +63,7 @@ make_worktree() {
     [ "$tries" -eq 7 ] || printf '' >"$log"
     forget_worktree
   done
-  own "$worktree"
+  own "$workspaces_name/$id"
 }
 
 # add_submodules: with --submodules, give the worktree its submodules, with what the main checkout has of them
@@ -208,7 +208,7 @@ set_aside() {
   done
   if is_there "$worktree"; then
     move_worktree "$worktree.$suffix" || return 1
-    own "$worktree.$suffix"
+    own "$workspaces_name/$id.$suffix"
     say "Moved aside: worktree $WORKSPACE_ROOT/$id -> $WORKSPACE_ROOT/$id.$suffix"
   fi
   if has_branch "$branch"; then
@@ -225,30 +225,19 @@ move_worktree() {
   # first, so that a crash in between does not make it forget the worktree.
   ! read_worktree || printf '%s\n' "$1/.git" >"$git_dir/gitdir"
   mv -- "$worktree" "$1" || return 1
-  find "$1" '(' -name .git -o -name gitdir ')' -type f | while IFS= read -r file; do
-    IFS= read -r tie <"$file"
-    tie=${tie#gitdir: }
-    case $tie in
-      "$worktree"/*) tie=$1${tie#"$worktree"} ;;
-      /*) ;;
-      *) tie=${file%/*}/$tie ;;
-    esac
-    case $file in
-      */.git) side=$tie ;;
-      # A worktree of a clone in it, which may be elsewhere.
-      *) side=${file%/*} file=$tie ;;
-    esac
-    [ -f "$file" ] && side=$(cd -P -- "$side" 2>/dev/null && pwd -P) || continue
-    (cd -- "${file%/*}" && cd -- "$(sed -n 's/^gitdir: //p' .git)") 2>/dev/null || printf 'gitdir: %s\n' "$side" >"$file"
-    # A worktree is found by this, and a submodule where its folder is, unless its settings name another.
-    if [ -f "$side/gitdir" ]; then
-      IFS= read -r tie <"$side/gitdir"
-      # What is here may be a copy.
-      [ "${tie#"$worktree"/}" = "$tie" ] || file=$1${tie#"$worktree"}
-      (cd -- "$side" && [ -e "$tie" ]) || printf '%s\n' "$file" >"$side/gitdir"
-    fi
+  find "$1" -name .git -type f | while IFS= read -r file; do
+    side=$(cd -- "${file%/.git}" && cd -P -- "$(sed -n 's/^gitdir: //p' .git)" 2>/dev/null && pwd -P) || continue
+    # A worktree is found by this, unless it is only a copy of one, and a submodule where its folder is, unless its settings
+    # name another.
+    [ ! -f "$side/gitdir" ] || (cd -- "$side" && [ -e "$(cat gitdir)" ]) || printf '%s\n' "$file" >"$side/gitdir"
     for settings_file in "$side/config" "$side/config.worktree"; do
       [ ! -f "$settings_file" ] || run_git config --file "$settings_file" --unset core.worktree
+    done
+  done
+  # A clone in it has worktrees of its own, here and elsewhere.
+  find "$1" -name .git -type d | while IFS= read -r clone; do
+    find "$1" -name .git -type f | while IFS= read -r file; do
+      run_git -C "${clone%/.git}" worktree repair "${file%/.git}" >/dev/null 2>&1
     done
   done
   return 0
