@@ -225,20 +225,29 @@ move_worktree() {
   # first, so that a crash in between does not make it forget the worktree.
   ! read_worktree || printf '%s\n' "$1/.git" >"$git_dir/gitdir"
   mv -- "$worktree" "$1" || return 1
-  find "$1" -name .git -type f | while IFS= read -r file; do
-    side=$(cd -- "${file%/.git}" && cd -P -- "$(sed -n 's/^gitdir: //p' .git)" 2>/dev/null && pwd -P) || continue
-    # A worktree is found by this, unless it is only a copy of one, and a submodule where its folder is, unless its settings
-    # name another.
-    [ ! -f "$side/gitdir" ] || (cd -- "$side" && [ -e "$(cat gitdir)" ]) || printf '%s\n' "$file" >"$side/gitdir"
-    for settings_file in "$side/config" "$side/config.worktree"; do
-      [ ! -f "$settings_file" ] || run_git config --file "$settings_file" --unset core.worktree
-    done
-  done
-  # A clone in it has worktrees of its own, here and elsewhere.
-  find "$1" -name .git -type d | while IFS= read -r clone; do
-    find "$1" -name .git -type f | while IFS= read -r file; do
-      run_git -C "${clone%/.git}" worktree repair "${file%/.git}" >/dev/null 2>&1
-    done
+  # `.git` of a worktree or submodule names git's side of it, and in that of a worktree `gitdir` names its `.git`.
+  find "$1" '(' -name .git -o -name gitdir ')' -type f | while IFS= read -r file; do
+    rename_in "$file" "$1"
+    case $file,$tie in
+      # The worktree of a clone may be elsewhere.
+      *gitdir,*) [ ! -f "$tie" ] || rename_in "$tie" "$1" ;;
+      *,gitdir:*)
+        side=$(cd -- "${file%/.git}" && cd -P -- "${tie#gitdir: }" && pwd -P) || continue
+        [ ! -f "$side/gitdir" ] || rename_in "$side/gitdir" "$1"
+        # A submodule is where its folder is, unless its settings name another.
+        for file in "$side/config" "$side/config.worktree"; do
+          [ ! -f "$file" ] || run_git config --file "$file" --unset core.worktree
+        done
+        ;;
+    esac
   done
   return 0
+}
+
+# rename_in <file> <path>: let a file of one line name what it names in the worktree as it will be there. Sets: tie (the line)
+rename_in() {
+  IFS= read -r tie <"$1"
+  [ "${tie#*"$worktree/"}" != "$tie" ] || return 0
+  tie=${tie%%"$worktree/"*}$2/${tie#*"$worktree/"}
+  printf '%s\n' "$tie" >"$1"
 }
