@@ -225,7 +225,7 @@ move_worktree() {
   # first, so that a crash in between does not make it forget the worktree.
   ! read_worktree || printf '%s\n' "$1/.git" >"$git_dir/gitdir"
   mv -- "$worktree" "$1" || return 1
-  find "$1" '(' -name .git -o -name gitdir ')' -type f | while IFS= read -r file; do
+  find "$1" -type f -name .git -o -type f -name gitdir | while IFS= read -r file; do
     IFS= read -r tie <"$file"
     tie=${tie#gitdir: }
     case $tie in
@@ -238,7 +238,8 @@ move_worktree() {
       # A worktree of a clone in it, which may be elsewhere.
       *) side=${file%/*} file=$tie ;;
     esac
-    [ -f "$file" ] && side=$(cd -P -- "$side" 2>/dev/null && pwd -P) || continue
+    [ -f "$file" ] && [ -d "$side" ] || continue
+    side=$(cd -P -- "$side" && pwd -P)
     (cd -- "${file%/*}" && cd -- "$(sed -n 's/^gitdir: //p' .git)") 2>/dev/null || printf 'gitdir: %s\n' "$side" >"$file"
     # A worktree is found by this, and a submodule where its folder is, unless its settings name another.
     if [ -f "$side/gitdir" ]; then
