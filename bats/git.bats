@@ -967,3 +967,41 @@ serves() {
   task_ended task-001 'completed commits=1'
   serves
 }
+
+# --- what git needs in a worktree
+
+@test "a worktree of a git-crypt repository: git's own words, and the way out that docs/usage.md tells" {
+  command -v git-crypt >/dev/null || skip 'no git-crypt'
+  project chain
+  (cd "$project" && git-crypt init >/dev/null)
+  echo 'secret filter=git-crypt diff=git-crypt' >"$project/.gitattributes"
+  echo key >"$project/secret"
+  commit_all
+  agent task-001 <<<'note "$(cat secret)"; echo changed >secret; work; finish'
+  agent task-002 <<<'note "$(cat secret)"; work; finish'
+  fails
+  task_ended task-001 'failed error=worktree'
+  err_has '  fatal: secret: smudge filter git-crypt failed'
+  grep -q '^  git-crypt: Error: Unable to open key file' "$err" || { show; return 1; }
+  cd "$project"
+  eval "$(sed -n "s/^    \(git config [a-z]*\.git-crypt\..*\)/\1/p" "$BATS_TEST_DIRNAME/../docs/usage.md")"
+  completes --retry-failed
+  noted key
+  noted changed
+  task_ended task-002 'completed commits=1'
+  same '' "$(git -C "$spaces/task-002" status --porcelain)"
+  git -C "$project" cat-file -p feature/task-002-second:secret | head -c 10 | grep -q GITCRYPT
+}
+
+@test "a worktree that git does not trust is told in git's words" {
+  [ "$(id -u)" -eq 0 ] || skip 'only root can give a folder to somebody else'
+  project one
+  agent task-001 <<<'exit 3'
+  fails
+  chown -R 65534:65534 "$spaces/task-001"
+  agent task-001 <<<'finish'
+  run_script --retry-failed
+  [ "$status" -ne 0 ]
+  grep -q 'dubious ownership' "$err" || { show; return 1; }
+  err_lacks 'not a worktree of this repository'
+}

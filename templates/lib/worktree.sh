@@ -121,7 +121,10 @@ repair_worktree() {
       '' | .git) rm -f -- "$worktree/.git" ;;
       *)
         [ "$used" -eq 0 ] && leave_aside && return
-        say "$worktree is not a worktree of this repository"
+        # Either git says why it does not work there, or whose it is.
+        [ -n "$stranger" ] || read_git -C "$worktree" rev-parse --git-dir
+        [ -z "$stranger" ] || say "$worktree is not a worktree of this repository: git finds '$stranger' there"
+        return 1
         ;;
     esac
     rmdir -- "$worktree"
