@@ -66,7 +66,7 @@ whole() {
   "$PYTHON" -I -c 'import json, sys; print(json.dumps(json.load(open(sys.argv[1]))["execution"]["tasks"], indent=1))' \
     "$manifest" | sed '/_at"/s/".*"//' >>"$home/told"
   # Times of a line and of the records.
-  sed 's/\(started\|finished\)\(_at\)*=[^ ]*//g; s/base_commit=[^ ]*//; s/pid=[^ ]*//; s/"\(started\|finished\)_at": "[^"]*"//g' \
+  sed 's/\(started\|finished\)\(_at\)*=[^ ]*//g; s/base_commit=[^ ]*//; s/pid=[^ ]*//; s/ tip=[^ ]*//; s/"tip": .*//; s/"\(started\|finished\)_at": "[^"]*"//g' \
     "$home/told"
 }
 

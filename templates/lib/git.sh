@@ -27,8 +27,8 @@ read_git() (
   become_git "$@"
 )
 
-# enter_repository: find the project. Sets: root (its top) git_common (its repository) owners own_name (see own) parallel_dir
-# (relative to root) workspaces (where worktrees go) is_repository (0 in a dry run outside of one)
+# enter_repository: find the project. Sets: root (its top) git_common (its repository) parallel_dir (relative to root)
+# workspaces (where worktrees go) owners dir_name workspaces_name (see own) is_repository (0 in a dry run outside of one)
 enter_repository() {
   # A hook or another git that started us must not tell our git where to work; settings may say who commits.
   for variable in $(read_git rev-parse --local-env-vars 2>/dev/null); do
@@ -38,16 +38,14 @@ enter_repository() {
     esac
   done
   is_repository=1
-  if ! root=$(read_git -C "$dir" rev-parse --show-toplevel 2>&1); then
-    object "git finds no project: '$dir'" "$root" "Run the script from a clone of the project."
+  if ! root=$(read_git -C "$dir" rev-parse --show-toplevel 2>/dev/null); then
+    object "git finds no project: '$dir'" "$(read_git -C "$dir" rev-parse --show-toplevel 2>&1)" \
+      "Run the script from a clone of the project."
     [ "$mode" = dry_run ] || exit 2
     is_repository=0 root=$(pwd -P)
     [ "${dir#"$root"/}" != "$dir" ] || root=${dir%/*}
   fi
   git_common=$(cd -- "$dir" && cd -P -- "$(read_git rev-parse --git-common-dir 2>/dev/null)" && pwd -P)
-  owners=$git_common/parallelgen/owners
-  # A project may be moved.
-  own_name=${dir#"${git_common%/*}"/}
   parallel_dir=.
   [ "$dir" = "$root" ] || parallel_dir=${dir#"$root"/}
   workspaces=$root/$WORKSPACE_ROOT
@@ -58,6 +56,9 @@ enter_repository() {
   elif [ -d "${workspaces%/*}/." ]; then
     workspaces=$(cd -P -- "${workspaces%/*}" && pwd -P)/${workspaces##*/}
   fi
+  # Relative to the main checkout where that is near: a project may be moved, with its worktrees beside it.
+  owners=$git_common/parallelgen/owners dir_name=${dir#"${git_common%/*}"/} workspaces_name=${workspaces#"${git_common%/*/*}"/}
+  [ "$workspaces_name" = "$workspaces" ] || workspaces_name=../$workspaces_name
 }
 
 # resolve_base: find out what all new branches of this run start from. Sets: base_branch base_commit
@@ -78,13 +79,11 @@ has_branch() {
   read_git -C "$root" show-ref --verify --quiet "refs/heads/$1"
 }
 
-# own <branch or path of a worktree>: tell the other parallel directories of this repository that we have made it: the last
-# line about a thing says whose it is; paths are relative to the main checkout, where that is near
+# own <branch or worktree>: tell the other parallel directories of this repository that we have made it: the last line about
+# a thing says whose it is
 own() (
   umask "$user_umask"
-  thing=${1#"${git_common%/*/*}"/}
-  [ "$thing" = "$1" ] || thing=../$thing
-  mkdir -p -- "${owners%/*}" && end_line "$owners" && printf '%s\t%s\n' "$own_name" "$thing" >>"$owners"
+  mkdir -p -- "${owners%/*}" && end_line "$owners" && printf '%s\t%s\n' "$dir_name" "$1" >>"$owners"
 )
 
 # watch_checkout: from now on tell_checkout says what happens to the project's own checkout, in which no task should work. Sets:

@@ -43,11 +43,15 @@ find_branches() {
       # It fails over a worktree that is half made; this is no reason to stop.
       { read_git -C "$root" worktree list --porcelain 2>/dev/null || :; } &&
       say plan "$plan" owners && { [ ! -s "$owners" ] || cat -- "$owners"; } && say end
-  } | force=$force own_name=$own_name top=${git_common%/*} prefix=$BRANCH_PREFIX workspaces=$workspaces LC_ALL=C awk '
+  } | dir_name=$dir_name top=${git_common%/*} prefix=$BRANCH_PREFIX workspaces=$workspaces workspaces_name=$workspaces_name \
+    LC_ALL=C awk -v force="$force" '
     function is_file(path,   line, found) { found = (getline line < path) >= 0; close(path); return found }
-    function full(path) { return (path ~ /^\// ? "" : ENVIRON["top"] "/") path }
     # Who is gone has nothing.
-    function is_foreign(thing) { return thing in owner && owner[thing] != ENVIRON["own_name"] && is_file(full(owner[thing]) "/manifest.json") }
+    function is_foreign(thing) {
+      if (!(thing in owner) || owner[thing] == ENVIRON["dir_name"]) return 0
+      other = (owner[thing] ~ /^\// ? "" : ENVIRON["top"] "/") owner[thing]
+      return is_file(other "/manifest.json")
+    }
     function obstruct(kind, thing) {
       thing = kind "\t" thing "\t"
       if (!(thing in ids)) order[++count] = thing
@@ -66,15 +70,12 @@ find_branches() {
         branch = ENVIRON["prefix"] name[n]
         place = ENVIRON["workspaces"] "/" id[n]
         others = (branch in is_ref) && is_foreign(branch)
-        if (others) obstruct("branch", full(owner[branch]))
+        if (others) obstruct("branch", other)
         else if (branch in is_ref) branches = branches " " name[n]
         if ((branch in checkout) && checkout[branch] != place) obstruct("checkout", checkout[branch])
-        near = ENVIRON["top"]
-        sub("[^/]*$", "", near)
-        key = index(place, near) == 1 ? "../" substr(place, length(near) + 1) : place
-        if (is_foreign(key) && is_file(place "/.git")) { obstruct("worktree", full(owner[key])); others = 1 }
+        if (is_foreign(ENVIRON["workspaces_name"] "/" id[n]) && is_file(place "/.git")) { obstruct("worktree", other); others = 1 }
         if (others) taken = taken " " name[n]
-        if (branch in is_ref && ENVIRON["force"] && "backup" in is_ref) obstruct("ref", "backup")
+        if (force && (branch in is_ref) && ("backup" in is_ref)) obstruct("ref", "backup")
         if (branch in below) obstruct("ref", below[branch])
         while (sub("/[^/]*$", "", branch)) if (branch in is_ref) obstruct("ref", branch)
       }

@@ -88,11 +88,10 @@ check_repository() {
 # be (--retry-failed) or will be moved aside (--force). Sets: in_way (ids of tasks that have any, with blanks between and
 # around) new_worktrees (how many are to be made)
 check_way() {
-  in_way=' ' new_worktrees=0 place=$workspaces longest=$BRANCH_PREFIX
+  in_way=' ' new_worktrees=0 place=$workspaces ref=$git_common/refs/heads
   while read -r id name wave deps limit prompt; do
     [ -n "$id" ] || continue
     use_task
-    [ "${#branch}" -le "${#longest}" ] || longest=$branch
     [ "$retry" -eq 1 ] || [ -s "$state/$id.result" ] || ! read_record "$id.start" || ! is_alive "$record_pid" "$record_identity" ||
       object "Task is still running: $id (process $record_pid, since $record_started_at)" \
         "Use '--retry-failed' to take over from a run that died."
@@ -101,7 +100,7 @@ check_way() {
     [ "$retry" -eq 0 ] || [ -e "$state/$id.start" ] || [ -e "$state/$id.result" ] || [ "${imported#*"$newline$id "}" != "$imported" ] ||
       is_new=1 way="No run of '$parallel_dir' has made it. Rename it, or choose other names with --branch-prefix."
     if ! is_there "$worktree"; then
-      new_worktrees=$((new_worktrees + 1)) place=$worktree
+      new_worktrees=$((new_worktrees + 1)) place=$worktree ref=$git_common/refs/heads/$branch.lock
     elif [ -e "$worktree/.git" ] && ! read_worktree && [ -n "$stranger" ]; then
       object "'$WORKSPACE_ROOT/$id' is a worktree of another repository" \
         "Choose another folder with --workspace-root or WORKSPACE_ROOT."
@@ -123,7 +122,7 @@ EOF
   check_folder "$place"
   case $is_repository$obstacles in
     0 | *ref"$tab"*) ;;
-    *) check_folder "$git_common/refs/heads/$longest.lock" ;;
+    *) check_folder "$ref" ;;
   esac
   while IFS=$tab read -r kind thing ids; do
     tasks='' lines=$newline$selected

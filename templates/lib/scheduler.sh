@@ -56,10 +56,9 @@ forget_verdict() {
 # end_unstarted: record and report a task that is skipped, or blocked by the one that detail names
 end_unstarted() {
   forget_verdict
-  attempt='' tried='' tip='' commits='' uncommitted='' stopped='' exit_code='' error='' by='' started='' started_at=''
-  verdict=skipped
+  verdict=skipped by=
   [ "$decision" = skip ] || verdict=blocked by=$detail
-  write_result "$id" || unrecorded="$unrecorded$id "
+  write_record "$id.result" "by=$by" "finished=$now" "finished_at=$now_at" "status=$verdict" || unrecorded="$unrecorded$id "
   progress "wave=$wave task=$id status=$verdict${by:+ by=$by}"
 }
 
@@ -111,13 +110,12 @@ bury_task() {
   warn "$id: its runner died without a verdict"
   stop_remains
   read_record "$id.start"
-  attempt=$record_attempt tried=$record_tried started=$record_started started_at=$record_started_at
-  tip='' commits='' uncommitted='' stopped='' exit_code='' error=lost by='' verdict=failed
+  verdict=failed
   [ -z "$stopping" ] || verdict=interrupted
-  if ! write_result "$id"; then
-    unrecorded="$unrecorded$id "
-    warn "$id: its verdict cannot be recorded: is the disk full?"
-  fi
+  write_record "$id.result" "attempt=$record_attempt" "tried=$record_tried" "error=lost" "started=$record_started" \
+    "started_at=$record_started_at" "finished=$now" "finished_at=$now_at" "status=$verdict" && return
+  unrecorded="$unrecorded$id "
+  warn "$id: its verdict cannot be recorded: is the disk full?"
 }
 
 # report_task: print the progress line of a task's verdict

@@ -25,13 +25,6 @@ read_record() {
   done <"$state/$1"
 }
 
-# write_result <id>: record the verdict of which the variables below tell
-write_result() {
-  write_record "$1.result" "attempt=$attempt" "tried=${tried#0}" "tip=$tip" "commits=$commits" "uncommitted=$uncommitted" \
-    "stopped=$stopped" "exit_code=$exit_code" "error=$error" "by=$by" "started=$started" "started_at=$started_at" \
-    "finished=$now" "finished_at=$now_at" "status=$verdict"
-}
-
 # write_run <status>: record this run
 write_run() {
   write_record run "status=$1" "pid=$$" "identity=$own_identity" "base_branch=$base_branch" "base_commit=$base_commit" \

@@ -22,7 +22,7 @@ begin_attempt() {
 # run_task: take the task from its worktree to its verdict, and record that before anybody is told
 run_task() {
   # This may be a subshell: it inherits the variables of the scheduler, not its traps.
-  awake='' sleeper='' step='' last_step='' stopped_step='' agent='' cause='' error='' by='' exit_code='' commits='' uncommitted=''
+  awake='' sleeper='' step='' last_step='' stopped_step='' agent='' cause='' error='' exit_code='''' commits='' uncommitted=''
   stopped='' tip=''
   read_pid
   runner=$pid
@@ -58,7 +58,9 @@ run_task() {
   # What comes now cannot change the verdict.
   trap '' TERM USR2
   read_clock
-  write_result "$id"
+  write_record "$id.result" "attempt=$attempt" "tried=${tried#0}" "tip=$tip" "commits=$commits" "uncommitted=$uncommitted" \
+    "stopped=$stopped" "exit_code=$exit_code" "error=$error" "started=$started" "started_at=$started_at" "finished=$now" \
+    "finished_at=$now_at" "status=$verdict"
   kill -s TERM "$timekeeper" 2>/dev/null
   reap "$timekeeper"
 }

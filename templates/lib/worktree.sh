@@ -63,7 +63,7 @@ make_worktree() {
     [ "$tries" -eq 7 ] || printf '' >"$log"
     forget_worktree
   done
-  own "$worktree"
+  own "$workspaces_name/$id"
 }
 
 # add_submodules: with --submodules, give the worktree its submodules, with what the main checkout has of them
@@ -211,7 +211,7 @@ set_aside() {
   done
   if is_there "$worktree"; then
     move_worktree "$worktree.$suffix" || return 1
-    own "$worktree.$suffix"
+    own "$workspaces_name/$id.$suffix"
     say "Moved aside: worktree $WORKSPACE_ROOT/$id -> $WORKSPACE_ROOT/$id.$suffix"
   fi
   if has_branch "$branch"; then
@@ -238,16 +238,16 @@ move_worktree() {
     esac
     case $file in
       */.git) side=$tie ;;
-      # A worktree of a clone in it, which may be elsewhere.
+      # Of a worktree of a clone in it, here or elsewhere.
       *) side=${file%/*} file=$tie ;;
     esac
     [ -f "$file" ] && [ -d "$side" ] || continue
     side=$(cd -P -- "$side" && pwd -P)
     (cd -- "${file%/*}" && cd -- "$(sed -n 's/^gitdir: //p' .git)") 2>/dev/null || printf 'gitdir: %s\n' "$side" >"$file"
-    # A worktree is found by this, and a submodule where its folder is, unless its settings name another.
+    # A worktree is found by this, unless it is only a copy of one, and a submodule where its folder is, unless its settings
+    # name another.
     if [ -f "$side/gitdir" ]; then
       IFS= read -r tie <"$side/gitdir"
-      # What is here may be a copy.
       [ "${tie#"$worktree"/}" = "$tie" ] || file=$1${tie#"$worktree"}
       (cd -- "$side" && [ -e "$tie" ]) || printf '%s\n' "$file" >"$side/gitdir"
     fi
