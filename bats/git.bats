@@ -168,6 +168,20 @@ acts_here() {
   same 'task-001.txt' "$(git -C "$project" diff --name-only main feature/task-001-only)"
 }
 
+@test "a hook that hangs in a task that is run by hand ends with one TERM" {
+  project one
+  hook post-checkout <<<'echo up >"$TEST_NOTES/up"; exec sleep 30'
+  launch --task task-001
+  await [ -e "$TEST_NOTES/up" ]
+  SECONDS=0
+  kill -s TERM "$pid"
+  finish
+  ended_with 143
+  [ "$SECONDS" -le 5 ]
+  task_ended task-001 interrupted
+  all_dead
+}
+
 # merging: a project whose third task merges two branches that a merge driver has to bring together
 merging() {
   project diamond
@@ -520,6 +534,16 @@ keeps_off() {
   branch_has feature/task-003-third task-003.txt
   in_directory "$two"
   completes --branch-prefix other/ --workspace-root ../others --force
+}
+
+@test "a wave that needs a branch of another directory's is not told to run the wave before it" {
+  twins chain
+  completes --wave 1
+  in_directory "$two"
+  refuses --wave 2
+  err_has "ERROR: Another parallel directory has made the branch 'feature/task-001-first'"
+  err_lacks 'not found'
+  err_lacks 'Run the wave'
 }
 
 @test "a folder of its own alone, or a prefix of its own alone, is not enough, and is told" {
