@@ -168,6 +168,20 @@ acts_here() {
   same 'task-001.txt' "$(git -C "$project" diff --name-only main feature/task-001-only)"
 }
 
+@test "a hook that hangs in a task that is run by hand ends with one TERM" {
+  project one
+  hook post-checkout <<<'echo up >"$TEST_NOTES/up"; exec sleep 30'
+  launch --task task-001
+  await [ -e "$TEST_NOTES/up" ]
+  SECONDS=0
+  kill -s TERM "$pid"
+  finish
+  ended_with 143
+  [ "$SECONDS" -le 5 ]
+  task_ended task-001 interrupted
+  all_dead
+}
+
 # merging: a project whose third task merges two branches that a merge driver has to bring together
 merging() {
   project diamond
@@ -520,6 +534,16 @@ keeps_off() {
   branch_has feature/task-003-third task-003.txt
   in_directory "$two"
   completes --branch-prefix other/ --workspace-root ../others --force
+}
+
+@test "a wave that needs a branch of another directory's is not told to run the wave before it" {
+  twins chain
+  completes --wave 1
+  in_directory "$two"
+  refuses --wave 2
+  err_has "ERROR: Another parallel directory has made the branch 'feature/task-001-first'"
+  err_lacks 'not found'
+  err_lacks 'Run the wave'
 }
 
 @test "a folder of its own alone, or a prefix of its own alone, is not enough, and is told" {
@@ -966,4 +990,42 @@ serves() {
   on_poor_box completes
   task_ended task-001 'completed commits=1'
   serves
+}
+
+# --- what git needs in a worktree
+
+@test "a worktree of a git-crypt repository: git's own words, and the way out that docs/usage.md tells" {
+  command -v git-crypt >/dev/null || skip 'no git-crypt'
+  project chain
+  (cd "$project" && git-crypt init >/dev/null)
+  echo 'secret filter=git-crypt diff=git-crypt' >"$project/.gitattributes"
+  echo key >"$project/secret"
+  commit_all
+  agent task-001 <<<'note "$(cat secret)"; echo changed >secret; work; finish'
+  agent task-002 <<<'note "$(cat secret)"; work; finish'
+  fails
+  task_ended task-001 'failed error=worktree'
+  err_has '  fatal: secret: smudge filter git-crypt failed'
+  grep -q '^  git-crypt: Error: Unable to open key file' "$err" || { show; return 1; }
+  cd "$project"
+  eval "$(sed -n "s/^    \(git config [a-z]*\.git-crypt\..*\)/\1/p" "$BATS_TEST_DIRNAME/../docs/usage.md")"
+  completes --retry-failed
+  noted key
+  noted changed
+  task_ended task-002 'completed commits=1'
+  same '' "$(git -C "$spaces/task-002" status --porcelain)"
+  git -C "$project" cat-file -p feature/task-002-second:secret | head -c 10 | grep -q GITCRYPT
+}
+
+@test "a worktree that git does not trust is told in git's words" {
+  [ "$(id -u)" -eq 0 ] || skip 'only root can give a folder to somebody else'
+  project one
+  agent task-001 <<<'exit 3'
+  fails
+  chown -R 65534:65534 "$spaces/task-001"
+  agent task-001 <<<'finish'
+  run_script --retry-failed
+  [ "$status" -ne 0 ]
+  grep -q 'dubious ownership' "$err" || { show; return 1; }
+  err_lacks 'not a worktree of this repository'
 }

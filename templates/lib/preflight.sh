@@ -146,6 +146,10 @@ check_dependencies() {
   while read -r name wave what; do
     [ "$what" = MISSING ] || continue
     find_task "$name"
+    if [ "${taken#* "$name" }" != "$taken" ]; then
+      object "Another parallel directory has made the branch '$branch'" "Choose names of your own, with --branch-prefix PREFIX."
+      continue
+    fi
     read_record "$id.result"
     if [ "$record_status" = completed ] && read_git -C "$root" cat-file -e "$record_tip^{commit}" 2>/dev/null; then
       set -- "It was completed, but '$base_branch' does not contain its commits as they were: 'git branch $branch $record_tip'."

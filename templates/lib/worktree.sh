@@ -121,7 +121,10 @@ repair_worktree() {
       '' | .git) rm -f -- "$worktree/.git" ;;
       *)
         [ "$used" -eq 0 ] && leave_aside && return
-        say "$worktree is not a worktree of this repository"
+        # Either git says why it does not work there, or whose it is.
+        [ -n "$stranger" ] || read_git -C "$worktree" rev-parse --git-dir
+        [ -z "$stranger" ] || say "$worktree is not a worktree of this repository: git finds '$stranger' there"
+        return 1
         ;;
     esac
     rmdir -- "$worktree"
@@ -226,7 +229,7 @@ move_worktree() {
   ! read_worktree || printf '%s\n' "$1/.git" >"$git_dir/gitdir"
   mv -- "$worktree" "$1" || return 1
   # `.git` of a worktree or submodule names git's side of it, and in that of a worktree `gitdir` names its `.git`.
-  find "$1" '(' -name .git -o -name gitdir ')' -type f | while IFS= read -r file; do
+  find "$1" -type f -name .git -o -type f -name gitdir | while IFS= read -r file; do
     rename_in "$file" "$1"
     case $file,$tie in
       # The worktree of a clone may be elsewhere.
