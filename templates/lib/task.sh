@@ -22,7 +22,7 @@ begin_attempt() {
 # run_task: take the task from its worktree to its verdict, and record that before anybody is told
 run_task() {
   # This may be a subshell: it inherits the variables of the scheduler, not its traps.
-  awake='' sleeper='' step='' last_step='' stopped_step='' agent='' cause='' error='' exit_code='''' commits='' uncommitted=''
+  awake='' sleeper='' step='' last_step='' stopped_step='' agent='' cause='' error='' exit_code='' commits='' uncommitted=''
   stopped='' tip=''
   read_pid
   runner=$pid
