@@ -70,7 +70,7 @@ def test_every_utility_and_option_is_documented(name: str) -> None:
 def test_no_function_of_the_environment_stands_in_for_what_is_called() -> None:
     header = text_of(ROOT / "templates" / "run-parallel.sh.j2")
     (utilities,) = re.findall("^utilities='(.*)'$", header, re.MULTILINE)
-    (others,) = re.findall(r"^ *unset -f \$utilities (.*)$", header, re.MULTILINE)
+    (others,) = re.findall(r"^ *unset -f \$utilities (.*) 2>", header, re.MULTILINE)
     # In POSIX mode these come before functions.
     special = ". : break continue eval exec exit export return set shift trap unset"
     assert set(used()) == {*utilities.split(), *others.split(), *special.split()}
