@@ -32,60 +32,6 @@ resolve_words() {
   set +f
 }
 
-# find_branches: find out which branches the tasks have, and what stands where branch or worktree is to be. Sets: branches
-# (names without the prefix) taken (names of which another parallel directory has made branch or worktree; both with blanks
-# between and around) obstacles (a line `KIND THING IDS` each, with tabs between)
-find_branches() {
-  branches=' ' taken=' ' obstacles=
-  [ "$is_repository" -eq 1 ] || return 0
-  found=$({
-    read_git -C "$root" for-each-ref --format='ref %(refname:lstrip=2)' refs/heads &&
-      # It fails over a worktree that is half made; this is no reason to stop.
-      { read_git -C "$root" worktree list --porcelain 2>/dev/null || :; } &&
-      say plan "$plan" owners && { [ ! -s "$owners" ] || cat -- "$owners"; } && say end
-  } | dir_name=$dir_name top=${git_common%/*} prefix=$BRANCH_PREFIX workspaces=$workspaces workspaces_name=$workspaces_name \
-    LC_ALL=C awk -v force="$force" '
-    function is_file(path,   line, found) { found = (getline line < path) >= 0; close(path); return found }
-    # Who is gone has nothing.
-    function is_foreign(thing) {
-      if (!(thing in owner) || owner[thing] == ENVIRON["dir_name"]) return 0
-      other = (owner[thing] ~ /^\// ? "" : ENVIRON["top"] "/") owner[thing]
-      return is_file(other "/manifest.json")
-    }
-    function obstruct(kind, thing) {
-      thing = kind "\t" thing "\t"
-      if (!(thing in ids)) order[++count] = thing
-      ids[thing] = ids[thing] " " id[n]
-    }
-    $0 == "end" { is_whole = 1; next }
-    $0 == "plan" && !phase || $0 == "owners" && phase == 1 { phase++; next }
-    !phase && $1 == "ref" { ref = substr($0, 5); is_ref[ref]; while (sub("/[^/]*$", "", ref)) below[ref] = substr($0, 5); next }
-    !phase && $1 == "worktree" { place = substr($0, 10); next }
-    !phase && $1 == "branch" { checkout[substr($0, 19)] = place; next }
-    phase == 1 { id[++tasks] = $1; name[tasks] = $2; next }
-    phase == 2 { tab = index($0, "\t"); owner[substr($0, tab + 1)] = substr($0, 1, tab - 1) }
-    END {
-      if (!is_whole) exit 1
-      for (n = 1; n <= tasks; n++) {
-        branch = ENVIRON["prefix"] name[n]
-        place = ENVIRON["workspaces"] "/" id[n]
-        others = (branch in is_ref) && is_foreign(branch)
-        if (others) obstruct("branch", other)
-        else if (branch in is_ref) branches = branches " " name[n]
-        if ((branch in checkout) && checkout[branch] != place) obstruct("checkout", checkout[branch])
-        if (is_foreign(ENVIRON["workspaces_name"] "/" id[n]) && is_file(place "/.git")) { obstruct("worktree", other); others = 1 }
-        if (others) taken = taken " " name[n]
-        if (force && (branch in is_ref) && ("backup" in is_ref)) obstruct("ref", "backup")
-        if (branch in below) obstruct("ref", below[branch])
-        while (sub("/[^/]*$", "", branch)) if (branch in is_ref) obstruct("ref", branch)
-      }
-      print branches " \n" taken " "
-      for (n = 1; n <= count; n++) print order[n] substr(ids[order[n]], 2)
-    }') || fail "ERROR: git cannot list the branches of '$root'"
-  branches=${found%%"$newline"*} found=${found#*"$newline"}
-  taken=${found%%"$newline"*} obstacles=${found#*"$newline"}
-}
-
 # select_tasks: find out what this run is about. Sets: landed (names of completed tasks without a branch whose commits the base
 # contains, with blanks between and around) known (what became of each task; nothing without --retry-failed)
 # selected (lines of the plan: of this wave or task, not skipped, in a retry neither completed nor running) again (ids of

@@ -18,6 +18,7 @@ preflight() {
   check_folder "$state"
   [ "$is_repository" -eq 0 ] || check_repository
   check_way
+  check_obstacles
   dependencies=$(list_dependencies)
   check_dependencies
   check_agent
@@ -38,23 +39,6 @@ check_folder() {
   elif [ ! -w "$place" ] || [ ! -x "$place" ]; then
     object "cannot write to '$place'"
   fi
-}
-
-# list_changes: print what differs from the last commit in the project's own checkout, but for what we have written: this
-# parallel directory, the worktrees, and manifest and scripts of other parallel directories
-list_changes() {
-  set -- . ":(exclude,top,literal)$parallel_dir"
-  [ "$parallel_dir" != . ] || set -- ":(exclude,top)*"
-  [ "${workspaces#"$root"/}" = "$workspaces" ] || set -- "$@" ":(exclude,top,literal)${workspaces#"$root"/}"
-  read_git -C "$root" -c status.renames=false -c diff.renames=false status --porcelain -z -- "$@" | tr '\n\000' ' \n' | while IFS= read -r change; do
-    place=${change#???}
-    case $place in
-      */manifest.json) place=${place%/manifest.json} ;;
-      */scripts/*) place=${place%/scripts/*} ;;
-      *) place= ;;
-    esac
-    [ -n "$place" ] && [ -f "$root/$place/scripts/run-parallel.sh" ] || say "$change"
-  done
 }
 
 # check_repository: report uncommitted changes, an operation under way, a missing identity, an odd base
@@ -124,21 +108,6 @@ EOF
     0 | *ref"$tab"*) ;;
     *) check_folder "$ref" ;;
   esac
-  while IFS=$tab read -r kind thing ids; do
-    tasks='' lines=$newline$selected
-    for id in $ids; do
-      [ "${lines#*"$newline$id "}" = "$lines" ] || tasks="${tasks:+$tasks }$id"
-    done
-    case ${tasks:+$kind} in
-      branch | worktree) object "Another parallel directory, '${thing#"$root"/}', has made the $kind of $tasks" \
-        "Choose names of your own, with --branch-prefix PREFIX and --workspace-root FOLDER." ;;
-      ref) object "git cannot have the branch '$thing' beside that of $tasks" "Rename it, or choose another --branch-prefix." ;;
-      checkout) object "The branch of $tasks is checked out in '$thing'" \
-        "Check out another branch there, or remove that worktree: 'git worktree remove', or 'prune' when it is gone." ;;
-    esac
-  done <<EOF
-$obstacles
-EOF
 }
 
 # check_dependencies: report the branches that the one wave or task needs and that are not there
