@@ -84,7 +84,7 @@ check_way() {
     [ "$retry" -eq 0 ] || [ -e "$state/$id.start" ] || [ -e "$state/$id.result" ] || [ "${imported#*"$newline$id "}" != "$imported" ] ||
       is_new=1 way="No run of '$parallel_dir' has made it. Rename it, or choose other names with --branch-prefix."
     if ! is_there "$worktree"; then
-      new_worktrees=$((new_worktrees + 1)) place=$worktree ref=$git_common/refs/heads/$branch.lock
+      new_worktrees=$((new_worktrees + 1)) place=$worktree ref=$git_common/refs/heads/$branch.lock-
     elif [ -e "$worktree/.git" ] && ! read_worktree && [ -n "$stranger" ]; then
       object "'$WORKSPACE_ROOT/$id' is a worktree of another repository" \
         "Choose another folder with --workspace-root or WORKSPACE_ROOT."
