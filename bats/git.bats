@@ -195,7 +195,9 @@ merging() {
 
 @test "a merge driver that hangs is under the time limit" {
   merging
+  SECONDS=0
   fails --timeout 3
+  [ "$SECONDS" -le 20 ]
   task_ended task-003 'failed error=timeout'
   all_dead
   : >"$TEST_NOTES/go"
@@ -341,7 +343,9 @@ merging() {
   rm -rf "$project/.git/modules"
   git -C "$project" config url."ext::sleep 30 ".insteadOf "$home/lib"
   git -C "$project" config protocol.ext.allow always
+  SECONDS=0
   fails --submodules --timeout 2
+  [ "$SECONDS" -le 20 ]
   task_ended task-001 'failed error=timeout'
   all_dead
   git -C "$project" config --unset url."ext::sleep 30 ".insteadOf
