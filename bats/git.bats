@@ -717,6 +717,7 @@ is_told() {
 
 # as_nobody: from now on the script is run by somebody who is not allowed everything, and owns the project
 as_nobody() {
+  ! hides_proc || skip 'to hide /proc makes everybody root'
   [ "$(id -u)" -eq 0 ] || return 0
   command -v setpriv >/dev/null || skip 'root is allowed everything, and there is no setpriv'
   local place=$home
@@ -970,13 +971,13 @@ serves() {
 }
 
 @test "a server that several tasks share is left alone when it is started as docs/usage.md says" {
-  command -v setsid >/dev/null || skip 'no setsid'
+  [ -n "$(PATH=$(script_path) type -P setsid)" ] || skip 'no setsid'
   project one
   printf '#!/bin/sh\necho $$ >"$TEST_NOTES/server"\nexec sleep 300\n' >"$home/server"
   chmod +x "$home/server"
   agent task-001 <<<'(PARALLEL_MARK= setsid "$TEST_NOTES/../server" >server.log 2>&1 </dev/null &); work; await [ -s "$TEST_NOTES/server" ]; [ -e "$TEST_NOTES/go" ] || sleep 30; finish'
   # Neither the end of an agent nor its time limit stops it.
-  fails --timeout 2
+  fails --timeout 5
   serves
   rm "$TEST_NOTES/server"
   : >"$TEST_NOTES/go"
@@ -999,7 +1000,7 @@ serves() {
 # --- what git needs in a worktree
 
 @test "a worktree of a git-crypt repository: git's own words, and the way out that docs/usage.md tells" {
-  command -v git-crypt >/dev/null || skip 'no git-crypt'
+  [ -n "$(PATH=$(script_path) type -P git-crypt)" ] || skip 'no git-crypt'
   project chain
   (cd "$project" && git-crypt init >/dev/null)
   echo 'secret filter=git-crypt diff=git-crypt' >"$project/.gitattributes"
