@@ -918,6 +918,20 @@ land() {
   completes --wave 2
 }
 
+@test "commits of which git has nothing left are not told as a way out" {
+  project chain
+  completes --wave 1
+  git -C "$project" merge --quiet --squash feature/task-001-first
+  commit_all
+  git -C "$project" worktree remove --force "$spaces/task-001"
+  git -C "$project" branch --quiet -D feature/task-001-first
+  git -C "$project" reflog expire --expire=now --all
+  git -C "$project" gc --quiet --prune=now
+  refuses --wave 2
+  err_lacks "'git branch"
+  err_has '  Wave 2 depends on it. Run the wave it belongs to first.'
+}
+
 @test "a squash merge in a clone, where the commits are not, is not answered by a branch that cannot be made" {
   project chain
   completes --wave 1
@@ -987,6 +1001,7 @@ serves() {
 }
 
 @test "a server that several tasks share is left alone in a box that has perl in place of setsid" {
+  [ -n "$(PATH=$(script_path) type -P perl)" ] || skip 'no perl'
   project one
   printf '#!/bin/sh\necho $$ >"$TEST_NOTES/server"\nexec sleep 300\n' >"$home/server"
   chmod +x "$home/server"
