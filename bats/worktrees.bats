@@ -424,3 +424,12 @@ INTRUDER
   is_sound
   same half "$(cat "$spaces"/task-001.*/README.md)"
 }
+
+@test "a lock on the branch that a git that was killed has left is no folder in the way" {
+  project one
+  lost_attempt
+  mkdir -p "$project/.git/refs/heads/feature"
+  : >"$project/.git/refs/heads/feature/task-001-only.lock"
+  completes --retry-failed
+  is_sound
+}

@@ -99,7 +99,7 @@ keep_time() {
     fi
     read_clock
     left=$((started + limit - now))
-    [ "$left" -gt 0 ] || kill -s USR2 "$runner"
+    [ "$left" -gt 0 ] || [ -z "$runner" ] || kill -s USR2 "$runner"
   done
 }
 
