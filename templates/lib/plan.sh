@@ -32,19 +32,25 @@ resolve_words() {
   set +f
 }
 
-# select_tasks: find out what this run is about. Sets: landed (names of completed tasks without a branch whose commits the base
-# contains, with blanks between and around) known (what became of each task; nothing without --retry-failed)
-# selected (lines of the plan: of this wave or task, not skipped, in a retry neither completed nor running) again (ids of
-# those that an earlier run has left, with blanks between and around) failed_before (a line on each that failed there)
-select_tasks() {
-  known=$(list_states) landed=' '
+# find_landed: find out which completed tasks need no branch any more. Sets: landed (names of those that have none, and whose
+# commits the base contains, with blanks between and around)
+find_landed() {
+  landed=' '
   for entry in $(say "$branches" "$known" "" "$plan" | awk '
     NR == 1 { branches = $0; next }
+    !NF { in_plan = 1; next }
     !in_plan && $3 == "status=completed" && match($0, / tip=[0-9a-f]+/) { tip[substr($2, 6)] = substr($0, RSTART + 5, RLENGTH - 5) }
-    !NF { in_plan = 1 }
     in_plan && ($1 in tip) && !index(branches, " " $2 " ") { print $2 ":" tip[$1] }'); do
     ! read_git -C "$root" merge-base --is-ancestor "${entry#*:}" "${base_commit:-HEAD}" 2>/dev/null || landed="$landed${entry%%:*} "
   done
+}
+
+# select_tasks: find out what this run is about. Sets: known (what became of each task; nothing without --retry-failed)
+# selected (lines of the plan: of this wave or task, not skipped, in a retry neither completed nor running) again (ids of
+# those that an earlier run has left, with blanks between and around) failed_before (a line on each that failed there)
+select_tasks() {
+  known=$(list_states)
+  find_landed
   # Without --retry-failed what earlier runs have left counts for nothing: it is in the way, or forced aside.
   [ "$retry" -eq 1 ] || known=
   chosen=$(say "$known" "$plan" | awk -v only_wave="$only_wave" -v only_id="$only_id" -v skip=" $skip" '

@@ -69,10 +69,9 @@ check_repository() {
 }
 
 # check_way: report what stands where the branches and worktrees of the selected tasks are to be, unless that is as it should
-# be (--retry-failed) or will be moved aside (--force). Sets: in_way (ids of tasks that have any, with blanks between and
-# around) new_worktrees (how many are to be made)
+# be (--retry-failed) or will be moved aside (--force). Sets: new_worktrees (how many are to be made)
 check_way() {
-  in_way=' ' new_worktrees=0 place=$workspaces ref=$git_common/refs/heads
+  new_worktrees=0 place=$workspaces ref=$git_common/refs/heads
   while read -r id name wave deps limit prompt; do
     [ -n "$id" ] || continue
     use_task
@@ -89,7 +88,6 @@ check_way() {
       object "'$WORKSPACE_ROOT/$id' is a worktree of another repository" \
         "Choose another folder with --workspace-root or WORKSPACE_ROOT."
     else
-      in_way="$in_way$id "
       case $is_new$mode,$taken in
         *" $name "* | 0*) ;;
         1dry_run,*) warn "WARNING: Worktree '$WORKSPACE_ROOT/$id' already exists." ;;
@@ -97,9 +95,7 @@ check_way() {
           "Run 'git worktree remove $WORKSPACE_ROOT/$id' or use --force." ;;
       esac
     fi
-    [ "${branches#* "$name" }" != "$branches" ] || continue
-    in_way="$in_way$id "
-    [ "$is_new" -eq 0 ] || object "Branch already exists: $branch" "$way"
+    [ "$is_new" -eq 0 ] || [ "${branches#* "$name" }" = "$branches" ] || object "Branch already exists: $branch" "$way"
   done <<EOF
 $selected
 EOF

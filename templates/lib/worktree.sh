@@ -203,8 +203,9 @@ merge_dependencies() {
   error=
 }
 
-# set_aside: move the task's worktree and branch out of the way, with all that they hold
+# set_aside: move the task's worktree and branch out of the way, if it has any, with all that they hold
 set_aside() {
+  is_there "$worktree" || [ "${branches#* "$name" }" != "$branches" ] || return 0
   suffix=$(date -u '+%Y%m%dT%H%M%SZ')
   while is_there "$worktree.$suffix" || has_branch "backup/$name-$suffix"; do
     suffix=$suffix-
