@@ -80,7 +80,7 @@ run_it='"${shell[@]}" "$script" </dev/null >"$out" 2>"$err"'
 # bats test_tags=portable
 @test "exported functions do not stand in for what the script calls" {
   local name text='' names
-  names=$(sed -n "s/^utilities='\(.*\)'\$/\1/p; s/^ *unset -f \$utilities \(.*\)/\1/p" "$PROJECTS/one/$directory"*/*/scripts/run-parallel.sh)
+  names=$(sed -n "s/^utilities='\(.*\)'\$/\1/p; s/^ *unset -f \$utilities \(.*\) 2>.*/\1/p" "$PROJECTS/one/$directory"*/*/scripts/run-parallel.sh)
   [ -n "$names" ]
   for name in $names unset set eval exec exit trap shift; do
     text="$text$name() { builtin printf %s 'not $name'; }; export -f $name; "

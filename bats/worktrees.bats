@@ -433,3 +433,12 @@ INTRUDER
   completes --retry-failed
   is_sound
 }
+
+@test "a file of the project that is called like git's own is moved aside as it is" {
+  project one
+  agent task-001 <<<'printf "%s\n" "$PWD/x" "and more" | tee gitdir >kept; mkdir sub; cp gitdir sub/.git; exit 3'
+  fails
+  completes --force
+  cmp "$spaces"/task-001.*/gitdir "$spaces"/task-001.*/kept
+  cmp "$spaces"/task-001.*/sub/.git "$spaces"/task-001.*/kept
+}

@@ -5,12 +5,10 @@ git_step() {
   [ -z "$cause" ] && run_step become_git "$@" >>"$log" 2>&1
 }
 
-# complain <line>...: say what went wrong with the task, and below it the last words of the log
+# complain <line>: say what went wrong with the task, and below it the last words of the log
 complain() {
   warn "$id: $1"
-  shift
   tail -n 5 -- "$log" | indent >&2
-  [ $# -eq 0 ] || printf '  %s\n' "$@" >&2
 }
 
 # read_worktree: false unless the task's worktree is one of this repository. Sets: git_dir (git's side of it) stranger (that of
@@ -250,8 +248,13 @@ move_worktree() {
 
 # rename_in <file> <path>: let a file of one line name what it names in the worktree as it will be there. Sets: tie (the line)
 rename_in() {
-  IFS= read -r tie <"$1"
-  [ "${tie#*"$worktree/"}" != "$tie" ] || return 0
-  tie=${tie%%"$worktree/"*}$2/${tie#*"$worktree/"}
-  printf '%s\n' "$tie" >"$1"
+  tie=$(cat -- "$1")
+  case $tie in
+    # A file that only has such a name.
+    *"$newline"*) ;;
+    *"$worktree/"*)
+      tie=${tie%%"$worktree/"*}$2/${tie#*"$worktree/"}
+      printf '%s\n' "$tie" >"$1"
+      ;;
+  esac
 }
