@@ -438,7 +438,7 @@ INTRUDER
   project one
   agent task-001 <<<'printf "%s\n" "$PWD/x" "and more" | tee gitdir >kept; mkdir sub; cp gitdir sub/.git; exit 3'
   fails
-  completes --force
+  fails --force
   cmp "$spaces"/task-001.*/gitdir "$spaces"/task-001.*/kept
   cmp "$spaces"/task-001.*/sub/.git "$spaces"/task-001.*/kept
 }
