@@ -545,8 +545,8 @@ keeps_off() {
   completes --wave 1
   in_directory "$two"
   refuses --wave 2
-  err_has "ERROR: Another parallel directory has made the branch 'feature/task-001-first'"
-  err_lacks 'not found'
+  err_has 'ERROR: Branch not found: feature/task-001-first' \
+    '  Another parallel directory has one of this name. Choose names of your own, with --branch-prefix PREFIX.'
   err_lacks 'Run the wave'
 }
 
@@ -832,7 +832,8 @@ told_once() {
   project one
   agent task-001 <<<'work; cd "$TEST_NOTES/../project"; git commit -q --allow-empty -m "On main"; git checkout -q -b mine; git commit -q --allow-empty -m "On mine"; cd - >/dev/null; finish'
   completes
-  told_once "On main"
+  told_once "'main' has moved in the project's own checkout, as seen when task-001 ended:"
+  told_once "'HEAD' has moved in the project's own checkout, as seen when task-001 ended:"
   told_once "HEAD was on 'main' in the project's own checkout, and is on 'mine'."
 }
 
@@ -845,7 +846,7 @@ told_once() {
   git -C "$project" checkout --quiet -b other
   agent task-001 <<<'work; git update-ref -d refs/heads/main; finish'
   completes --base main --force
-  told_once "'main' is gone. It was at "
+  told_once "'main' is gone, as seen when task-001 ended. It was at "
 }
 
 @test "one task that is run by hand tells it too" {
@@ -929,7 +930,7 @@ land() {
   git -C "$project" gc --quiet --prune=now
   refuses --wave 2
   err_lacks "'git branch"
-  err_has '  Wave 2 depends on it. Run the wave it belongs to first.'
+  err_has '  It was completed, but its commit is not here: fetch the branch, or run the task again with --task and --force.'
 }
 
 @test "a squash merge in a clone, where the commits are not, is not answered by a branch that cannot be made" {
@@ -943,7 +944,7 @@ land() {
   git -C "$project" config user.email x@example.org
   use_project
   refuses --wave 2
-  err_has 'ERROR: Branch not found: feature/task-001-first' '  Wave 2 depends on it. Run the wave it belongs to first.'
+  err_has 'ERROR: Branch not found: feature/task-001-first' '  It was completed, but its commit is not here: fetch the branch, or run the task again with --task and --force.'
   err_lacks "'git branch"
   agent task-001 <<<'git commit --quiet --allow-empty -m Again; finish'
   completes --wave 1

@@ -371,8 +371,9 @@ INTRUDER
   git -C "$project" worktree lock "$spaces/task-001"
   mv "$spaces/task-001" "$home/away"
   agent task-001 <<<'finish'
-  fails --retry-failed
-  task_ended task-001 'failed error=worktree'
+  completes --dry-run --retry-failed
+  grep -q '^WARNING: The worktree .* is locked, and not there$' "$err" || { show && return 1; }
+  refuses --retry-failed
   same "$lost" "$(git -C "$home/away" rev-parse HEAD)"
 }
 
@@ -412,7 +413,7 @@ INTRUDER
   completes
   is_sound
   same half "$(cat "$spaces"/task-001.*/README.md)"
-  grep -q 'moved aside what git had left' "$err"
+  grep -q 'moved aside what was left' "$err"
 }
 
 @test "files that a crash has left of a worktree are moved aside, and it is made again" {

@@ -7,7 +7,7 @@ start_afresh() {
     use_task
     # Where a scheduler was killed its agent may still be at work.
     [ ! -e "$state/$id.agent" ] || stop_remains
-    [ "$force" -eq 0 ] || set_aside || fail "ERROR: cannot move $WORKSPACE_ROOT/$id aside"
+    [ "$force" -eq 0 ] || set_aside || fail "ERROR: cannot move worktree and branch of $id aside"
     for record in start agent result earlier stopped; do
       [ ! -e "$state/$id.$record" ] || rm -f -- "$state/$id.$record"
     done

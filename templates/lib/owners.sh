@@ -14,18 +14,35 @@ find_branches() {
   branches=' ' taken=' ' obstacles=
   [ "$is_repository" -eq 1 ] || return 0
   found=$({
-    read_git -C "$root" for-each-ref --format='ref %(refname:lstrip=2)' refs/heads &&
+    read_git -C "$root" for-each-ref --format='ref %(objectname) %(refname:lstrip=2)' refs/heads &&
       # It fails over a worktree that is half made; this is no reason to stop.
       { read_git -C "$root" worktree list --porcelain 2>/dev/null || :; } &&
-      say plan "$plan" owners && { [ ! -s "$owners" ] || cat -- "$owners"; } && say end
-  } | dir_name=$dir_name top=${git_common%/*} prefix=$BRANCH_PREFIX workspaces=$workspaces workspaces_name=$workspaces_name \
+      say plan "$plan" owners && { [ ! -s "$owners" ] || cat -- "$owners"; } && say manifests "${dir%/*}"/*/manifest.json end
+  } | dir=$dir dir_name=$dir_name top=${git_common%/*} prefix=$BRANCH_PREFIX workspaces=$workspaces workspaces_name=$workspaces_name \
     LC_ALL=C awk -v force="$force" '
     function is_file(path,   line, found) { found = (getline line < path) >= 0; close(path); return found }
-    # Who is gone has nothing.
+    # is_foreign <thing>: another directory has made it, and not this one under an earlier name. Sets: other
     function is_foreign(thing) {
-      if (!(thing in owner) || owner[thing] == ENVIRON["dir_name"]) return 0
+      if (!(thing in owner)) {
+        other = told[id[n], commit[thing]]
+        return other != ""
+      }
       other = (owner[thing] ~ /^\// ? "" : ENVIRON["top"] "/") owner[thing]
-      return is_file(other "/manifest.json")
+      return owner[thing] != ENVIRON["dir_name"] && (is_file(other "/manifest.json") || !is_file(ENVIRON["dir"] "/logs/state/" id[n] ".start"))
+    }
+    # In a clone there are no owners, but other manifests tell the tips of their branches.
+    function read_tips(manifest,   directory, line, tip) {
+      directory = manifest
+      sub("/[^/]*$", "", directory)
+      while (directory != ENVIRON["dir"] && (getline line < manifest) > 0)
+        if (match(line, /"tip": *"[0-9a-f]+/)) {
+          tip = substr(line, RSTART, RLENGTH)
+          sub(/.*"/, "", tip)
+          sub(/^[^"]*"/, "", line)
+          sub(/".*/, "", line)
+          told[line, tip] = directory
+        }
+      close(manifest)
     }
     function obstruct(kind, thing) {
       thing = kind "\t" thing "\t"
@@ -33,26 +50,34 @@ find_branches() {
       ids[thing] = ids[thing] " " id[n]
     }
     $0 == "end" { is_whole = 1; next }
-    $0 == "plan" && !phase || $0 == "owners" && phase == 1 { phase++; next }
-    !phase && $1 == "ref" { ref = substr($0, 5); is_ref[ref]; while (sub("/[^/]*$", "", ref)) below[ref] = substr($0, 5); next }
+    $0 == "plan" && !phase || $0 == "owners" && phase == 1 || $0 == "manifests" && phase == 2 { phase++; next }
+    !phase && $1 == "ref" {
+      ref = name_of_ref = substr($0, length($2) + 6)
+      commit[ref] = $2
+      while (sub("/[^/]*$", "", ref)) below[ref] = name_of_ref
+      next
+    }
     !phase && $1 == "worktree" { place = substr($0, 10); next }
+    !phase && /^locked/ && $2 != "initializing" { is_locked[place]; next }
     !phase && $1 == "branch" { checkout[substr($0, 19)] = place; next }
     phase == 1 { id[++tasks] = $1; name[tasks] = $2; next }
+    phase == 3 { read_tips($0); next }
     phase == 2 { tab = index($0, "\t"); owner[substr($0, tab + 1)] = substr($0, 1, tab - 1) }
     END {
       if (!is_whole) exit 1
       for (n = 1; n <= tasks; n++) {
         branch = ENVIRON["prefix"] name[n]
         place = ENVIRON["workspaces"] "/" id[n]
-        others = (branch in is_ref) && is_foreign(branch)
+        others = (branch in commit) && is_foreign(branch)
         if (others) obstruct("branch", other)
-        else if (branch in is_ref) branches = branches " " name[n]
-        if ((branch in checkout) && checkout[branch] != place) obstruct("checkout", checkout[branch])
+        else if (branch in commit) branches = branches " " name[n]
+        if (!others && (branch in checkout) && checkout[branch] != place) obstruct("checkout", checkout[branch])
+        if ((place in is_locked) && !is_file(place "/.git")) obstruct("locked", place)
         if (is_foreign(ENVIRON["workspaces_name"] "/" id[n]) && is_file(place "/.git")) { obstruct("worktree", other); others = 1 }
         if (others) taken = taken " " name[n]
-        if (force && (branch in is_ref) && ("backup" in is_ref)) obstruct("ref", "backup")
+        if (force && (branch in commit) && ("backup" in commit)) obstruct("ref", "backup")
         if (branch in below) obstruct("ref", below[branch])
-        while (sub("/[^/]*$", "", branch)) if (branch in is_ref) obstruct("ref", branch)
+        while (sub("/[^/]*$", "", branch)) if (branch in commit) obstruct("ref", branch)
       }
       print branches " \n" taken " "
       for (n = 1; n <= count; n++) print order[n] substr(ids[order[n]], 2)
@@ -73,7 +98,8 @@ check_obstacles() {
         "Choose names of your own, with --branch-prefix PREFIX and --workspace-root FOLDER." ;;
       ref) object "git cannot have the branch '$thing' beside that of $tasks" "Rename it, or choose another --branch-prefix." ;;
       checkout) object "The branch of $tasks is checked out in '$thing'" \
-        "Check out another branch there, or remove that worktree: 'git worktree remove', or 'prune' when it is gone." ;;
+        "Check out another branch there. If you have moved that worktree, run 'git worktree repair' with its path." ;;
+      locked) object "The worktree '$thing' is locked, and not there" "Bring it back, or run 'git worktree unlock'." ;;
     esac
   done <<EOF
 $obstacles

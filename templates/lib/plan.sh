@@ -36,7 +36,7 @@ resolve_words() {
 # commits the base contains, with blanks between and around)
 find_landed() {
   landed=' '
-  for entry in $(say "$branches" "$known" "" "$plan" | awk '
+  for entry in $(say "$branches" "$states" "" "$plan" | awk '
     NR == 1 { branches = $0; next }
     !NF { in_plan = 1; next }
     !in_plan && $3 == "status=completed" && match($0, / tip=[0-9a-f]+/) { tip[substr($2, 6)] = substr($0, RSTART + 5, RLENGTH - 5) }
@@ -45,14 +45,14 @@ find_landed() {
   done
 }
 
-# select_tasks: find out what this run is about. Sets: known (what became of each task; nothing without --retry-failed)
-# selected (lines of the plan: of this wave or task, not skipped, in a retry neither completed nor running) again (ids of
+# select_tasks: find out what this run is about. Sets: states (what became of each task) known (the same, but nothing without
+# --retry-failed) selected (lines of the plan: of this wave or task, not skipped, in a retry neither completed nor running) again (ids of
 # those that an earlier run has left, with blanks between and around) failed_before (a line on each that failed there)
 select_tasks() {
-  known=$(list_states)
+  states=$(list_states) known=
   find_landed
   # Without --retry-failed what earlier runs have left counts for nothing: it is in the way, or forced aside.
-  [ "$retry" -eq 1 ] || known=
+  [ "$retry" -eq 0 ] || known=$states
   chosen=$(say "$known" "$plan" | awk -v only_wave="$only_wave" -v only_id="$only_id" -v skip=" $skip" '
     $1 ~ /^wave=/ { id = substr($2, 6); status[id] = substr($3, 8); if (match($0, / error=[^ ]*/)) error[id] = substr($0, RSTART + 7, RLENGTH - 7); next }
     !NF || (only_wave != "" && $3 != only_wave) || (only_id != "" && $1 != only_id) || status[$1] ~ /^(completed|running)$/ { next }
@@ -101,28 +101,29 @@ show_retries() {
   fi
 }
 
-# list_dependencies: print NAME, WAVE and, of its branch, EXISTS, MERGED or MISSING, for each task that the one wave or task
-# needs
+# list_dependencies: print NAME, WAVE, what there is of it (EXISTS, MERGED or MISSING) and, if it has completed, its tip, for
+# each task that the one wave or task needs, or in a retry those that have completed
 list_dependencies() {
-  [ -z "$only_wave$only_task" ] || say "$branches" "$landed" "$selected" "" "$plan" | awk '
+  say "$branches" "$landed" "$states" "" "$selected" "" "$plan" | awk -v needs_all="$only_wave$only_task" -v retry="$retry" '
     NR == 1 { branches = $0; next }
     NR == 2 { landed = $0; next }
-    !in_plan { if (NF) needed = needed "," $4; else in_plan = 1; next }
-    index(needed ",", "," $1 ",") {
-      print $2, $3, (index(branches, " " $2 " ") ? "EXISTS" : index(landed, " " $2 " ") ? "MERGED" : "MISSING")
+    !NF { phase++; next }
+    !phase && $3 == "status=completed" { tip[substr($2, 6)] = match($0, / tip=[0-9a-f]+/) ? substr($0, RSTART + 5, RLENGTH - 5) : "-" }
+    phase == 1 { needed = needed "," $4; is_selected[$1] }
+    phase == 2 && index(needed ",", "," $1 ",") && !($1 in is_selected) && (needs_all != "" || (retry && $1 in tip)) {
+      print $2, $3, (index(branches, " " $2 " ") ? "EXISTS" : index(landed, " " $2 " ") ? "MERGED" : "MISSING"), tip[$1]
     }'
 }
 
 # show_dependencies: print whether the branches exist that the one wave depends on
 show_dependencies() {
   say "=== Running Wave $only_wave Only ===" ""
-  say "$dependencies" | awk -v only="$only_wave" -v prefix="$BRANCH_PREFIX" '
+  say "$dependencies" | awk -v only="$only_wave" -v problems="$problems" -v prefix="$BRANCH_PREFIX" '
     !NF { next }
     $2 != wave { print "Checking Wave " $2 " dependencies..."; wave = $2 }
     { print "  " prefix $1 ": " $3 }
-    $3 == "MISSING" { is_missing = 1 }
     END {
       if (wave != "") print ""
-      if (!is_missing) print "All dependencies satisfied. Proceeding with Wave " only ".\n"
+      if (!problems) print "All dependencies satisfied. Proceeding with Wave " only ".\n"
     }'
 }

@@ -43,7 +43,9 @@ check_folder() {
 
 # check_repository: report uncommitted changes, an operation under way, a missing identity, an odd base
 check_repository() {
-  if [ -n "$(list_changes)" ]; then
+  set -- ":(exclude,top,literal)$parallel_dir"
+  [ "$parallel_dir" != . ] || set -- ":(exclude,top)*"
+  if [ -n "$(list_changes "$@")" ]; then
     if [ "$mode" = dry_run ]; then
       warn "WARNING: Uncommitted changes detected. Consider committing or stashing."
     else
@@ -60,12 +62,17 @@ check_repository() {
     main | master | -) ;;
     *) warn "WARNING: Base branch is '$base_branch', not main or master." ;;
   esac
-  [ -z "$base_commit" ] || [ -n "$(read_git -C "$root" ls-tree "$base_commit" "$parallel_dir/manifest.json")" ] ||
+  # A partial clone may lack the tree in which to look.
+  [ -z "$base_commit" ] || ! found=$(read_git -C "$root" ls-tree "$base_commit" "$parallel_dir/manifest.json" 2>/dev/null) || [ -n "$found" ] ||
     warn "WARNING: '$parallel_dir' is not in the base commit; the worktrees will lack it. Consider committing it."
-  [ "$SUBMODULES" -eq 1 ] || [ -z "$base_commit" ] || [ -z "$(read_git -C "$root" ls-tree "$base_commit" .gitmodules)" ] ||
+  [ "$SUBMODULES" -eq 1 ] || [ -z "$base_commit" ] || [ -z "$(read_git -C "$root" ls-tree "$base_commit" .gitmodules 2>/dev/null)" ] ||
     warn "WARNING: The worktrees will lack the submodules. '--submodules' initialises them."
-  check_folder "$git_common/objects"
-  check_folder "$git_common/worktrees"
+  for place in objects worktrees parallelgen info logs/refs/heads; do
+    check_folder "$git_common/$place"
+  done
+  for file in "$owners" "$git_common/info/exclude"; do
+    [ ! -e "$file" ] || { [ -f "$file" ] && [ -w "$file" ]; } || object "cannot write to '$file'"
+  done
 }
 
 # check_way: report what stands where the branches and worktrees of the selected tasks are to be, unless that is as it should
@@ -82,6 +89,8 @@ check_way() {
     # What no run of this directory has made is nothing to be continued.
     [ "$retry" -eq 0 ] || [ -e "$state/$id.start" ] || [ -e "$state/$id.result" ] || [ "${imported#*"$newline$id "}" != "$imported" ] ||
       is_new=1 way="No run of '$parallel_dir' has made it. Rename it, or choose other names with --branch-prefix."
+    [ "$retry" -eq 1 ] || [ ! -e "$git_common/refs/heads/$branch.lock" ] ||
+      object "git has locked the branch: '$git_common/refs/heads/$branch.lock'" "Remove that file when no git is at work."
     if ! is_there "$worktree"; then
       new_worktrees=$((new_worktrees + 1)) place=$worktree ref=$git_common/refs/heads/$branch.lock-
     elif [ -e "$worktree/.git" ] && ! read_worktree && [ -n "$stranger" ]; then
@@ -106,20 +115,19 @@ EOF
   esac
 }
 
-# check_dependencies: report the branches that the one wave or task needs and that are not there
+# check_dependencies: report the branches that are needed and not there
 check_dependencies() {
-  while read -r name wave what; do
+  while read -r name wave what tip; do
     [ "$what" = MISSING ] || continue
-    find_task "$name"
+    branch=$BRANCH_PREFIX$name
     if [ "${taken#* "$name" }" != "$taken" ]; then
-      object "Another parallel directory has made the branch '$branch'" "Choose names of your own, with --branch-prefix PREFIX."
-      continue
-    fi
-    read_record "$id.result"
-    if [ "$record_status" = completed ] && read_git -C "$root" cat-file -e "$record_tip^{commit}" 2>/dev/null; then
-      set -- "It was completed, but '$base_branch' does not contain its commits as they were: 'git branch $branch $record_tip'."
-    else
+      set -- "Another parallel directory has one of this name. Choose names of your own, with --branch-prefix PREFIX."
+    elif [ -z "$tip" ]; then
       set -- "${only_task:-Wave }$only_wave depends on it. Run the wave it belongs to first."
+    elif read_git -C "$root" cat-file -e "$tip^{commit}" 2>/dev/null; then
+      set -- "It was completed, but '$base_branch' does not contain its commits as they were: 'git branch $branch $tip'."
+    else
+      set -- "It was completed, but its commit is not here: fetch the branch, or run the task again with --task and --force."
     fi
     object "Branch not found: $branch" "$@"
   done <<EOF

@@ -165,6 +165,7 @@ run_plan() {
   trap 'on_signal TERM' TERM
   trap 'on_signal HUP' HUP
   adopted=$running to_adopt=$running look_due=$((now + tick))
+  [ ! -e "$logs/checkout.log" ] || rm -f -- "$logs/checkout.log"
   watch_checkout
   write_run running || fail "ERROR: cannot write to '$state'" "  Is the disk full?"
   # The manifest is written when the first tasks have been started.
@@ -182,7 +183,6 @@ run_plan() {
     collect_results
     [ -z "$ended" ] || tell_checkout "${ended% } ended"
   done
-  end_checkout
   run_outcome=$outcome run_finished=$now run_finished_at=$now_at
   [ "$opened" != ' ' ] || say "Nothing is left to run."
   # The record last: who finds it completed may rely on the manifest.
@@ -190,6 +190,9 @@ run_plan() {
   write_run "$run_outcome" || warn "ERROR: cannot write to '$state'" "  Is the disk full?"
   drop_lock
   progress "execution status=$run_outcome"
+  # A filter of the user's may hang in this.
+  trap - INT TERM HUP
+  end_checkout
   exit_with_outcome
 }
 

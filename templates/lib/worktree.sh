@@ -48,7 +48,7 @@ make_worktree() {
   tries=0 was_there=0
   ! is_there "$worktree" || was_there=1
   until git_step -C "$root" worktree add --quiet "$worktree" "$branch"; do
-    if [ -z "$cause" ] && read_worktree && is_on_branch && ! is_unfinished && [ -e "$git_dir/index" ]; then
+    if [ -z "$cause" ] && read_worktree && is_on_branch && ! is_unfinished && read_changes --untracked-files=no && [ -z "$changes" ]; then
       # It has done its work, and failed over something else, such as a hook.
       complain "'git worktree add' has made $WORKSPACE_ROOT/$id, but failed:"
       break
@@ -69,7 +69,7 @@ add_submodules() {
   [ "$SUBMODULES" -eq 1 ] && [ -e "$worktree/.gitmodules" ] || return 0
   read_worktree
   modules=$git_dir/modules
-  # In those that an agent has had nothing is checked out.
+  # Where an agent has worked, its submodules are left alone.
   [ ! -e "$state/$id.agent" ] || [ ! -e "$modules" ] || return 0
   if [ ! -e "$modules" ] && [ -d "$git_common/modules" ]; then
     rm -rf -- "$modules.new"
@@ -86,17 +86,21 @@ add_submodules() {
 
 # read_changes <argument>...: ask git status about the worktree, as a step, since a filter may hang. Sets: changes
 read_changes() {
-  run_step become_git -C "$worktree" status --porcelain "$@" >"$state/.$id.changes" 2>>"$log" &&
-    changes=$(cat -- "$state/.$id.changes")
-  set -- $?
+  run_step become_git -C "$worktree" status --porcelain "$@" >"$state/.$id.changes" 2>>"$log" || return 1
+  changes=$(cat -- "$state/.$id.changes")
   rm -f -- "$state/.$id.changes"
-  return "$1"
 }
 
 # leave_aside: move aside what a git that was killed has written of a worktree of which it knows nothing; false when it does
 leave_aside() {
-  ! read_worktree && [ -z "$stranger" ] && mv -- "$worktree" "$worktree.$runner" || return 1
-  warn "$id: moved aside what git had left: $WORKSPACE_ROOT/$id -> $WORKSPACE_ROOT/$id.$runner"
+  ! read_worktree && [ -z "$stranger" ] && move_aside
+}
+
+# move_aside: move the files of the worktree aside, without what ties them to the repository
+move_aside() {
+  mv -- "$worktree" "$worktree.$runner" || return 1
+  [ ! -f "$worktree.$runner/.git" ] || rm -f -- "$worktree.$runner/.git"
+  warn "$id: moved aside what was left: $WORKSPACE_ROOT/$id -> $WORKSPACE_ROOT/$id.$runner"
 }
 
 # forget_worktree: let git forget a worktree whose folder is gone, unless a person has locked it: git itself has, when it was
@@ -138,13 +142,15 @@ repair_worktree() {
       ;;
   esac
   rm -f -- "$git_dir"/*.lock "$git_common/refs/heads/$branch.lock"
-  # Before the first agent only a person can have changed anything. Where nobody has, hooks and filters get another chance.
-  if [ "$used" -eq 1 ] && [ -n "$head" ] && [ ! -e "$state/$id.agent" ] &&
-    { [ -e "$git_dir/index" ] || git_step -C "$worktree" reset --quiet; } &&
-    read_changes --ignored && ! say "$changes" | grep -q -e '^[^ ]' -e '^ [^D]'; then
-    used=0
+  # Before the first agent only a person, or a merge that was killed, can have changed anything. Where nothing has, hooks and
+  # filters get another chance.
+  is_changed=1
+  if [ ! -e "$state/$id.agent" ] && [ -n "$head" ] &&
+    { [ -e "$git_dir/index" ] || [ "$used" -eq 0 ] || git_step -C "$worktree" reset --quiet; } && read_changes --ignored; then
+    say "$changes" | grep -q -e '^[^ ]' -e '^ [^D]' || is_changed=0 used=0
   fi
   if [ "$used" -eq 0 ] || [ -z "$head" ]; then
+    [ "$is_changed" -eq 0 ] || [ ! -e "$git_dir/index" ] || move_aside
     run_git -C "$root" worktree remove --force --force "$worktree"
   elif [ -e "$git_dir/MERGE_HEAD" ] && grep -q "^Merge .* into $branch\$" "$git_dir/MERGE_MSG"; then
     git_step -C "$worktree" merge --abort
@@ -224,16 +230,24 @@ set_aside() {
 # move_worktree <path>: move the task's worktree there, so that every repository in it goes on to work
 move_worktree() {
   # Not by `git worktree move`, which moves no worktree with submodules, and tells no other repository in it. git learns of it
-  # first, so that a crash in between does not make it forget the worktree.
-  ! read_worktree || printf '%s\n' "$1/.git" >"$git_dir/gitdir"
+  # first, so that a crash in between does not make it forget the worktree. One that git has forgotten gets no new side.
+  if read_worktree; then
+    printf '%s\n' "$1/.git" >"$git_dir/gitdir"
+  elif [ -f "$worktree/.git" ]; then
+    printf 'gitdir: %s\n' "$git_common/worktrees/${1##*/}" >"$worktree/.git"
+  fi
   mv -- "$worktree" "$1" || return 1
   # `.git` of a worktree or submodule names git's side of it, and in that of a worktree `gitdir` names its `.git`.
-  find "$1" -type f -name .git -o -type f -name gitdir | while IFS= read -r file; do
-    rename_in "$file" "$1"
-    case $file,$tie in
-      # The worktree of a clone may be elsewhere.
-      *gitdir,*) [ ! -f "$tie" ] || rename_in "$tie" "$1" ;;
-      *,gitdir:*)
+  find "$1" -type f -name .git -o -type f -name gitdir -o -type f -name alternates | while IFS= read -r file; do
+    case $file in
+      */objects/info/alternates) rename_in "$file" "$1" ;;
+      */worktrees/*/gitdir)
+        rename_in "$file" "$1"
+        # The worktree of a clone may be elsewhere.
+        [ ! -f "$tie" ] || rename_in "$tie" "$1"
+        ;;
+      */.git)
+        rename_in "$file" "$1"
         side=$(cd -- "${file%/.git}" && cd -P -- "${tie#gitdir: }" && pwd -P) || continue
         [ ! -f "$side/gitdir" ] || rename_in "$side/gitdir" "$1"
         # A submodule is where its folder is, unless its settings name another.
