@@ -1050,3 +1050,175 @@ serves() {
   grep -q 'dubious ownership' "$err" || { show; return 1; }
   err_lacks 'not a worktree of this repository'
 }
+
+# --- what a review has found
+
+@test "a worktree that git has forgotten does not share the new one's side of git when it is moved aside" {
+  project one
+  completes
+  mv "$spaces/task-001" "$home/keep"
+  git -C "$project" worktree prune
+  mv "$home/keep" "$spaces/task-001"
+  completes --force
+  local aside tip
+  aside=$(printf '%s\n' "$spaces"/task-001.*)
+  tip=$(git -C "$project" rev-parse feature/task-001-only)
+  ! git -C "$aside" commit --quiet --allow-empty -m 'Lost' 2>/dev/null
+  same "$tip" "$(git -C "$project" rev-parse feature/task-001-only)"
+  [ -e "$aside/task-001.txt" ]
+}
+
+@test "a clone that borrows from another one is moved aside with it" {
+  project one
+  agent task-001 <<<'git init -q n; git -C n -c user.name=x -c user.email=x@example.org commit -q --allow-empty -m n; git clone -q -s n n2; exit 3'
+  fails
+  agent task-001 <<<'work; finish'
+  completes --force
+  git -C "$(printf '%s\n' "$spaces"/task-001.*)/n2" log -1 >/dev/null
+}
+
+@test "what a person has written after a crash, before any verdict, is moved aside and not removed" {
+  project one
+  hook post-checkout <<<'[ -e "$TEST_NOTES/once" ] || { : >"$TEST_NOTES/once"; exec sleep 300; }'
+  launch
+  await [ -e "$TEST_NOTES/once" ]
+  kill_all
+  wait "$pid" 2>/dev/null || :
+  echo mine >"$spaces/task-001/mine.txt"
+  echo mine >>"$spaces/task-001/README.md"
+  completes --retry-failed
+  same mine "$(cat "$spaces"/task-001.*/mine.txt)"
+  grep -q mine "$spaces"/task-001.*/README.md
+  same '' "$(git -C "$spaces/task-001" status --porcelain)"
+}
+
+@test "a directory that is on another branch of the project keeps what it has made" {
+  twins chain
+  completes --wave 1
+  git -C "$project" checkout --quiet -b without
+  git -C "$project" rm --quiet -r -f "$one"
+  git -C "$project" commit --quiet -m 'Without'
+  in_directory "$two"
+  keeps_off "$one"
+  keeps_off "$one" --force
+  refuses --wave 2
+}
+
+@test "a directory that was renamed keeps what it has made" {
+  project chain
+  agent task-002 <<<'exit 3'
+  fails
+  mv "$dir" "$project/parallel/done"
+  in_directory parallel/done
+  commit_all
+  agent task-002 <<<'work; finish'
+  completes --retry-failed
+}
+
+@test "in a clone the manifest of another directory tells what that has made" {
+  twins chain
+  completes --wave 1
+  commit_all
+  git clone --quiet "$project" "$home/clone"
+  git -C "$home/clone" config user.name x
+  git -C "$home/clone" config user.email x@example.org
+  git -C "$home/clone" branch --quiet feature/task-001-first origin/feature/task-001-first
+  project=$home/clone
+  in_directory "$two"
+  refuses --wave 2
+  out_has '  feature/task-001-first: MISSING'
+  refuses --force
+  grep -q "^ERROR: Another parallel directory, '$one', has made the branch of task-001" "$err" || { show && return 1; }
+}
+
+@test "no advice is given on a worktree of another directory's" {
+  twins one
+  completes
+  in_directory "$two"
+  refuses --workspace-root ../others
+  err_lacks 'Check out another branch'
+}
+
+@test "what cannot be written in git's folder is told" {
+  project one
+  mkdir -p "$project/.git/parallelgen"
+  : >"$project/.git/parallelgen/owners"
+  mkdir "$project/.git/info"
+  mkdir "$project/.git/info/exclude"
+  refuses
+  grep -q '^ERROR: cannot write to .*/info/exclude' "$err" || { show && return 1; }
+  rmdir "$project/.git/info/exclude"
+  rm -r "$project/.git/parallelgen"
+  : >"$project/.git/parallelgen"
+  refuses
+  grep -q '^ERROR: cannot make .*/parallelgen' "$err" || { show && return 1; }
+  rm "$project/.git/parallelgen"
+  mkdir -p "$project/.git/refs/heads/feature"
+  : >"$project/.git/refs/heads/feature/task-001-only.lock"
+  refuses
+  grep -q '^ERROR: git has locked the branch' "$err" || { show && return 1; }
+  absent "$logs" "$spaces"
+}
+
+@test "a retry is refused when what a completed task has made is nowhere" {
+  project chain
+  agent task-002 <<<'exit 3'
+  fails
+  local tip
+  tip=$(git -C "$project" rev-parse feature/task-001-first)
+  git -C "$project" worktree remove --force "$spaces/task-001"
+  git -C "$project" branch --quiet -D feature/task-001-first
+  refuses --retry-failed
+  err_has "  It was completed, but 'main' does not contain its commits as they were: 'git branch feature/task-001-first $tip'."
+  git -C "$project" branch feature/task-001-first "$tip"
+  agent task-002 <<<'work; finish'
+  completes --retry-failed
+}
+
+@test "worktrees of another directory's in the project are no uncommitted changes" {
+  twins one
+  completes --workspace-root ws1
+  in_directory "$two"
+  completes --workspace-root ../others --branch-prefix other/
+}
+
+@test "commits that have gone from the project's checkout are told" {
+  project one
+  git -C "$project" commit --quiet --allow-empty -m 'Mine'
+  agent task-001 <<<'work; git -C "$TEST_NOTES/../project" reset --quiet --hard HEAD~1; finish'
+  completes
+  grep -q '^  < [0-9a-f]* Mine$' "$err" || { show && return 1; }
+}
+
+@test "what is changed in the parallel directory itself during a run is told, and a task run by hand leaves it told" {
+  project four
+  agent task-001 <<<'echo more >>"$PARALLEL_DIR/prompts/task-004-d.txt"; touch "$PARALLEL_DIR/notes.txt"; work; finish'
+  completes
+  err_has 'WARNING: Files in the project'\''s own checkout have changed during the run:' "  ?? $directory/notes.txt"
+  completes --task task-002 --retry-failed
+  has "$logs/checkout.log" "  ?? $directory/notes.txt"
+}
+
+@test "TERM ends a run that looks at the project's checkout while a filter hangs there" {
+  project one
+  echo '*.hang filter=h' >"$project/.gitattributes"
+  echo a >"$project/x.hang"
+  commit_all
+  git -C "$project" config filter.h.clean "case \$PWD in */project) read -r line; [ \$line != b ] || { echo up >>'$TEST_NOTES/notes'; exec sleep 300; }; echo \$line ;; *) cat ;; esac"
+  agent task-001 <<<'sleep 1; echo b >"$TEST_NOTES/../project/x.hang"; work; finish'
+  launch
+  await noted up
+  kill -s TERM "$pid"
+  finish
+  ended_with 143
+  all_dead
+  grep -q '^\[PROGRESS\] execution status=completed' "$out" || { show && return 1; }
+}
+
+@test "a hook that fails and has taken a file away makes no worktree" {
+  project one
+  hook post-checkout <<<'rm README.md; echo taken >&2; exit 1'
+  fails
+  task_ended task-001 'failed error=worktree'
+  err_has '  taken'
+}

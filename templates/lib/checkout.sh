@@ -65,7 +65,7 @@ $moves
 EOF
 }
 
-# end_checkout: warn of all that has changed in the checkout since watch_checkout
+# end_checkout: warn of all that has changed in the checkout since watch_checkout; a step, since a filter may hang
 end_checkout() {
   tell_checkout "the run ended"
   head=$(read_git -C "$root" symbolic-ref --quiet HEAD || say "no branch")

@@ -46,7 +46,7 @@ run_one() {
   begin_attempt
   run_task
   report_task
-  end_checkout
+  run_step end_checkout
   [ "$record_status" = completed ] || run_outcome=failed
   exit_with_outcome
 }

@@ -129,11 +129,12 @@ report_task() {
   progress "wave=$wave task=$id status=$record_status$facts${record_uncommitted:+ uncommitted=$record_uncommitted}${record_stopped:+ stopped=$record_stopped}"
 }
 
-# on_signal <name>: called by traps: remember the first signal, count them, and wake the loop
+# on_signal <name>: called by traps: remember the first signal, count them, and wake the loop, or stop the step after it
 on_signal() {
   signals=$((signals + 1))
   [ "${stopping:-halt}" != halt ] || stopping=$1
   wake
+  stop_task interrupted
 }
 
 # pass_signals: while stopping, tell the runners to stop their tasks; after a second signal kill these at once
@@ -158,7 +159,7 @@ pass_signals() {
 
 # run_plan: run the selected tasks until the last has ended or a signal has stopped them
 run_plan() {
-  opened=' ' closed=' ' ended='' outcome='' stopping='' said_stopping='' signals=0 awake='' sleeper=''
+  opened=' ' closed=' ' ended='' outcome='' stopping='' said_stopping='' signals=0 awake='' sleeper='' cause='' step='' stopped_step='' exit_code=''
   run_outcome=running run_started=$now run_started_at=$now_at run_finished='' run_finished_at=''
   trap 'wake' USR1
   trap 'on_signal INT' INT
@@ -190,9 +191,7 @@ run_plan() {
   write_run "$run_outcome" || warn "ERROR: cannot write to '$state'" "  Is the disk full?"
   drop_lock
   progress "execution status=$run_outcome"
-  # A filter of the user's may hang in this.
-  trap - INT TERM HUP
-  end_checkout
+  run_step end_checkout
   exit_with_outcome
 }
 
