@@ -23,10 +23,12 @@ _ELSEWHERE = ("deps", "timeout")
 
 _SYNONYMS = {
     "deps": "depends depends_on depend_on dependency dependencies requires required needs after blocked_by "
-    "blockers prerequisites prereqs predecessors upstream wait_for waits_for",
-    "timeout": "time_limit max_time max_duration max_runtime timeout_seconds timeout_secs timeout_minutes",
+    "blockers prerequisites prereqs predecessors upstream wait_for waits_for task_deps task_dependencies "
+    "deps_on dep_ids dependency_ids",
+    "timeout": "time_limit max_time max_duration max_runtime timeout_seconds timeout_secs "
+    "timeout_minutes timeout_mins",
     "prompt_file": "prompt prompt_path",
-    "wave": "wave_number wave_id",
+    "wave": "wave_number wave_no wave_id",
     "number": "wave wave_number",
     "id": "task_id",
 }
