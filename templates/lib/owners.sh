@@ -31,18 +31,10 @@ find_branches() {
       return owner[thing] != ENVIRON["dir_name"] && (is_file(other "/manifest.json") || !is_file(ENVIRON["dir"] "/logs/state/" id[n] ".start"))
     }
     # In a clone there are no owners, but other manifests tell the tips of their branches.
-    function read_tips(manifest,   directory, line, tip) {
-      directory = manifest
-      sub("/[^/]*$", "", directory)
-      while (directory != ENVIRON["dir"] && (getline line < manifest) > 0)
-        if (match(line, /"tip": *"[0-9a-f]+/)) {
-          tip = substr(line, RSTART, RLENGTH)
-          sub(/.*"/, "", tip)
-          sub(/^[^"]*"/, "", line)
-          sub(/".*/, "", line)
-          told[line, tip] = directory
-        }
-      close(manifest)
+    function read_tips(directory,   line, word, i) {
+      while (directory != ENVIRON["dir"] && (getline line < (directory "/manifest.json")) > 0)
+        for (i = split(line, word, "\""); i > 2; i--) if (word[i] == "tip") told[word[2], word[i + 2]] = directory
+      close(directory "/manifest.json")
     }
     function obstruct(kind, thing) {
       thing = kind "\t" thing "\t"
@@ -61,7 +53,7 @@ find_branches() {
     !phase && /^locked/ && $2 != "initializing" { is_locked[place]; next }
     !phase && $1 == "branch" { checkout[substr($0, 19)] = place; next }
     phase == 1 { id[++tasks] = $1; name[tasks] = $2; next }
-    phase == 3 { read_tips($0); next }
+    phase == 3 { sub("/[^/]*$", ""); read_tips($0); next }
     phase == 2 { tab = index($0, "\t"); owner[substr($0, tab + 1)] = substr($0, 1, tab - 1) }
     END {
       if (!is_whole) exit 1
