@@ -1222,3 +1222,15 @@ serves() {
   task_ended task-001 'failed error=worktree'
   err_has '  taken'
 }
+
+@test "a filter that fails is not asked again and again" {
+  project one
+  echo '*.md filter=h' >"$project/.gitattributes"
+  commit_all
+  git -C "$project" config filter.h.smudge "echo up >>'$TEST_NOTES/notes'; echo no key >&2; exit 1"
+  git -C "$project" config filter.h.required true
+  fails
+  task_ended task-001 'failed error=worktree'
+  grep -q '^  .*no key\|^  .*filter' "$err" || { show && return 1; }
+  same 1 "$(grep -c up "$TEST_NOTES/notes")"
+}

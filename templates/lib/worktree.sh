@@ -54,7 +54,8 @@ make_worktree() {
       break
     fi
     tries=$((tries + 1))
-    [ "$tries" -lt 8 ] && [ -z "$cause" ] && [ "$was_there" -eq 0 ] || return 1
+    # What a filter has failed over it will fail over again.
+    [ "$tries" -lt 8 ] && [ -z "$cause" ] && [ "$was_there" -eq 0 ] && ! grep -q 'filter .* failed' "$log" || return 1
     ! is_there "$worktree" || leave_aside || return 1
     # It has met another worktree in the making, of which nobody has to read; or git still knows of one that is gone.
     sleep 0.1 2>/dev/null || sleep 1
