@@ -151,7 +151,12 @@ repair_worktree() {
     say "$changes" | grep -q -e '^[^ ]' -e '^ [^D]' || is_changed=0 used=0
   fi
   if [ "$used" -eq 0 ] || [ -z "$head" ]; then
-    [ "$is_changed" -eq 0 ] || [ ! -e "$git_dir/index" ] || move_aside
+    if [ "$is_changed" -eq 1 ] && [ -e "$git_dir/index" ]; then
+      move_aside
+    else
+      # Under another name: what a crash leaves of it must not look like somebody's work.
+      mv -- "$worktree" "$worktree.$runner" && rm -f -- "$worktree.$runner/.git" && rm -r -f -- "$worktree.$runner"
+    fi
     run_git -C "$root" worktree remove --force --force "$worktree"
   elif [ -e "$git_dir/MERGE_HEAD" ] && grep -q "^Merge .* into $branch\$" "$git_dir/MERGE_MSG"; then
     git_step -C "$worktree" merge --abort
