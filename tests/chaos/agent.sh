@@ -9,6 +9,11 @@ note() {
   printf '%s %s %s %s\n' "$1" "$PARALLEL_TASK" "$PARALLEL_ATTEMPT" "$2" >>"$folder/ledger"
 }
 
+# head: print the commit, also when the storm kills who asks
+head() {
+  git rev-parse HEAD || git rev-parse HEAD || git rev-parse HEAD
+}
+
 pause() {
   sleep "$1"
 }
@@ -17,7 +22,7 @@ work() {
   commits=$((commits + 1))
   echo "attempt $PARALLEL_ATTEMPT, commit $commits" >>"$PARALLEL_TASK.txt"
   git add -A && git commit --quiet -m "$PARALLEL_TASK: attempt $PARALLEL_ATTEMPT, commit $commits" || leave 97
-  note commit "$(git rev-parse HEAD)"
+  note commit "$(head)"
 }
 
 stray_session() {
@@ -51,7 +56,7 @@ forget_marker() {
 # Whatever we start holds this descriptor, and with it the lock.
 exec 9>"$folder/locks/$PARALLEL_TASK"
 flock -n 9 || note overlap "$$"
-note begin "$(git rev-parse HEAD)"
+note begin "$(head)"
 act=$folder/acts/$PARALLEL_TASK.$PARALLEL_ATTEMPT
 [ -e "$act" ] || act=$folder/acts/$PARALLEL_TASK.last
 . "$act"
