@@ -42,7 +42,8 @@ run_agent() {
     # shellcheck disable=SC2086  # numbers
     set -- $processes
     stopped=$#
-    { ps -A -o pid= -o args= 2>/dev/null || ps -o pid= -o args=; } | awk -v list="$processes " 'index(list, " " $1 " ")' >"$state/$id.stopped"
+    { ps -A -o pid= -o args= 2>/dev/null || ps -o pid= -o args=; } |
+      awk -v list="$processes " 'index(list, " " $1 " ")' >"$state/$id.stopped"
     { say "$id: stopping what the agent left running:" && cat -- "$state/$id.stopped"; } >>"$log"
     stop_processes "$agent"
   fi

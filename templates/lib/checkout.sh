@@ -1,7 +1,7 @@
 # --- checkout: the project's own checkout, in which no task should work
 
-# list_changes [<pathspec>...]: print what differs from the last commit in the project's own checkout, but for what the pathspecs
-# exclude and what we have written: worktrees, and manifest and scripts of parallel directories
+# list_changes [<pathspec>...]: print what differs from the last commit in the project's own checkout, but for what the
+# pathspecs exclude and what we have written: worktrees, and manifest and scripts of parallel directories
 list_changes() {
   [ "${workspaces#"$root"/}" = "$workspaces" ] || set -- "$@" ":(exclude,top,literal)${workspaces#"$root"/}"
   read_git -C "$root" -c status.renames=false -c diff.renames=false status --porcelain -z -- . "$@" | tr '\n\000' ' \n' |
@@ -57,7 +57,8 @@ tell_checkout() {
       continue
     fi
     # With the sign > commits that have come, with < those that have gone.
-    commits=$(read_git -C "$root" log --no-show-signature --encoding=UTF-8 --left-right --format='%m %h %s' -n 20 "$old...$new" | indent)
+    commits=$(read_git -C "$root" log --no-show-signature --encoding=UTF-8 --left-right --format='%m %h %s' -n 20 \
+      "$old...$new" | indent)
     files=$(read_git -C "$root" diff --name-status "$old" "$new" | indent)
     tell_warning "'$name' has moved in the project's own checkout, as seen when $1:$newline$commits$newline$files"
   done <<EOF
@@ -69,8 +70,10 @@ EOF
 end_checkout() {
   tell_checkout "the run ended"
   head=$(read_git -C "$root" symbolic-ref --quiet HEAD || say "no branch")
-  [ "$head" = "$checked_out" ] || tell_warning "HEAD was on '${checked_out#refs/heads/}' in the project's own checkout, and is on '${head#refs/heads/}'."
-  changes=$(say "$changes_before" "" "$(list_changes)" | awk '!NF { is_later = 1; next } !is_later { was[$0]; next } !($0 in was)' | indent)
+  [ "$head" = "$checked_out" ] ||
+    tell_warning "HEAD was on '${checked_out#refs/heads/}' in the project's own checkout, and is on '${head#refs/heads/}'."
+  changes=$(say "$changes_before" "" "$(list_changes)" |
+    awk '!NF { is_later = 1; next } !is_later { was[$0]; next } !($0 in was)' | indent)
   [ -z "$changes" ] || tell_warning "Files in the project's own checkout have changed during the run:$newline$changes"
 }
 

@@ -28,7 +28,8 @@ find_branches() {
         return other != ""
       }
       other = (owner[thing] ~ /^\// ? "" : ENVIRON["top"] "/") owner[thing]
-      return owner[thing] != ENVIRON["dir_name"] && (is_file(other "/manifest.json") || !is_file(ENVIRON["dir"] "/logs/state/" id[n] ".start"))
+      if (owner[thing] == ENVIRON["dir_name"]) return 0
+      return is_file(other "/manifest.json") || !is_file(ENVIRON["dir"] "/logs/state/" id[n] ".start")
     }
     # In a clone there are no owners, but other manifests tell the tips of their branches.
     function read_tips(directory,   line, word, i) {

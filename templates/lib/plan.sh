@@ -41,20 +41,27 @@ find_landed() {
     !NF { in_plan = 1; next }
     !in_plan && $3 == "status=completed" && match($0, / tip=[0-9a-f]+/) { tip[substr($2, 6)] = substr($0, RSTART + 5, RLENGTH - 5) }
     in_plan && ($1 in tip) && !index(branches, " " $2 " ") { print $2 ":" tip[$1] }'); do
-    ! read_git -C "$root" merge-base --is-ancestor "${entry#*:}" "${base_commit:-HEAD}" 2>/dev/null || landed="$landed${entry%%:*} "
+    ! read_git -C "$root" merge-base --is-ancestor "${entry#*:}" "${base_commit:-HEAD}" 2>/dev/null ||
+      landed="$landed${entry%%:*} "
   done
 }
 
 # select_tasks: find out what this run is about. Sets: states (what became of each task) known (the same, but nothing without
-# --retry-failed) selected (lines of the plan: of this wave or task, not skipped, in a retry neither completed nor running) again (ids of
-# those that an earlier run has left, with blanks between and around) failed_before (a line on each that failed there)
+# --retry-failed) selected (lines of the plan: of this wave or task, not skipped, in a retry neither completed nor running)
+# again (ids of those that an earlier run has left, with blanks between and around) failed_before (a line on each that failed
+# there)
 select_tasks() {
   states=$(list_states) known=
   find_landed
   # Without --retry-failed what earlier runs have left counts for nothing: it is in the way, or forced aside.
   [ "$retry" -eq 0 ] || known=$states
   chosen=$(say "$known" "$plan" | awk -v only_wave="$only_wave" -v only_id="$only_id" -v skip=" $skip" '
-    $1 ~ /^wave=/ { id = substr($2, 6); status[id] = substr($3, 8); if (match($0, / error=[^ ]*/)) error[id] = substr($0, RSTART + 7, RLENGTH - 7); next }
+    $1 ~ /^wave=/ {
+      id = substr($2, 6)
+      status[id] = substr($3, 8)
+      if (match($0, / error=[^ ]*/)) error[id] = substr($0, RSTART + 7, RLENGTH - 7)
+      next
+    }
     !NF || (only_wave != "" && $3 != only_wave) || (only_id != "" && $1 != only_id) || status[$1] ~ /^(completed|running)$/ { next }
     status[$1] ~ /^(failed|interrupted|lost|blocked|skipped)$/ { print "again", $1 }
     index(skip, " " $1 " ") { next }
@@ -108,7 +115,9 @@ list_dependencies() {
     NR == 1 { branches = $0; next }
     NR == 2 { landed = $0; next }
     !NF { phase++; next }
-    !phase && $3 == "status=completed" { tip[substr($2, 6)] = match($0, / tip=[0-9a-f]+/) ? substr($0, RSTART + 5, RLENGTH - 5) : "-" }
+    !phase && $3 == "status=completed" {
+      tip[substr($2, 6)] = match($0, / tip=[0-9a-f]+/) ? substr($0, RSTART + 5, RLENGTH - 5) : "-"
+    }
     phase == 1 { needed = needed "," $4; is_selected[$1] }
     phase == 2 && index(needed ",", "," $1 ",") && !($1 in is_selected) && (needs_all != "" || (retry && $1 in tip)) {
       print $2, $3, (index(branches, " " $2 " ") ? "EXISTS" : index(landed, " " $2 " ") ? "MERGED" : "MISSING"), tip[$1]

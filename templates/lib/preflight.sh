@@ -63,9 +63,11 @@ check_repository() {
     *) warn "WARNING: Base branch is '$base_branch', not main or master." ;;
   esac
   # A partial clone may lack the tree in which to look.
-  [ -z "$base_commit" ] || ! found=$(read_git -C "$root" ls-tree "$base_commit" "$parallel_dir/manifest.json" 2>/dev/null) || [ -n "$found" ] ||
+  [ -z "$base_commit" ] || ! found=$(read_git -C "$root" ls-tree "$base_commit" "$parallel_dir/manifest.json" 2>/dev/null) ||
+    [ -n "$found" ] ||
     warn "WARNING: '$parallel_dir' is not in the base commit; the worktrees will lack it. Consider committing it."
-  [ "$SUBMODULES" -eq 1 ] || [ -z "$base_commit" ] || [ -z "$(read_git -C "$root" ls-tree "$base_commit" .gitmodules 2>/dev/null)" ] ||
+  [ "$SUBMODULES" -eq 1 ] || [ -z "$base_commit" ] ||
+    [ -z "$(read_git -C "$root" ls-tree "$base_commit" .gitmodules 2>/dev/null)" ] ||
     warn "WARNING: The worktrees will lack the submodules. '--submodules' initialises them."
   for place in objects worktrees parallelgen info logs/refs/heads; do
     check_folder "$git_common/$place"
@@ -87,7 +89,8 @@ check_way() {
         "Use '--retry-failed' to take over from a run that died."
     is_new=$((1 - retry - force)) way="Previous execution was interrupted. Use '--retry-failed' to continue."
     # What no run of this directory has made is nothing to be continued.
-    [ "$retry" -eq 0 ] || [ -e "$state/$id.start" ] || [ -e "$state/$id.result" ] || [ "${imported#*"$newline$id "}" != "$imported" ] ||
+    [ "$retry" -eq 0 ] || [ -e "$state/$id.start" ] || [ -e "$state/$id.result" ] ||
+      [ "${imported#*"$newline$id "}" != "$imported" ] ||
       is_new=1 way="No run of '$parallel_dir' has made it. Rename it, or choose other names with --branch-prefix."
     [ "$retry" -eq 1 ] || [ ! -e "$git_common/refs/heads/$branch.lock" ] ||
       object "git has locked the branch: '$git_common/refs/heads/$branch.lock'" "Remove that file when no git is at work."

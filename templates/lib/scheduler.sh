@@ -126,7 +126,8 @@ report_task() {
     failed) facts=" error=$record_error${record_commits:+ commits=$record_commits}" ;;
     *) facts=${record_commits:+ commits=$record_commits} ;;
   esac
-  progress "wave=$wave task=$id status=$record_status$facts${record_uncommitted:+ uncommitted=$record_uncommitted}${record_stopped:+ stopped=$record_stopped}"
+  facts=$facts${record_uncommitted:+ uncommitted=$record_uncommitted}${record_stopped:+ stopped=$record_stopped}
+  progress "wave=$wave task=$id status=$record_status$facts"
 }
 
 # on_signal <name>: called by traps: remember the first signal, count them, and wake the loop, or stop the step after it
@@ -159,7 +160,9 @@ pass_signals() {
 
 # run_plan: run the selected tasks until the last has ended or a signal has stopped them
 run_plan() {
-  opened=' ' closed=' ' ended='' outcome='' stopping='' said_stopping='' signals=0 awake='' sleeper='' cause='' step='' stopped_step='' exit_code=''
+  opened=' ' closed=' ' ended='' outcome='' stopping='' said_stopping='' signals=0 awake='' sleeper=''
+  # Of the step that comes after the last task.
+  cause='' step='' stopped_step='' exit_code=''
   run_outcome=running run_started=$now run_started_at=$now_at run_finished='' run_finished_at=''
   trap 'wake' USR1
   trap 'on_signal INT' INT

@@ -48,7 +48,8 @@ make_worktree() {
   tries=0 was_there=0
   ! is_there "$worktree" || was_there=1
   until git_step -C "$root" worktree add --quiet "$worktree" "$branch"; do
-    if [ -z "$cause" ] && read_worktree && is_on_branch && ! is_unfinished && read_changes --untracked-files=no && [ -z "$changes" ]; then
+    if [ -z "$cause" ] && read_worktree && is_on_branch && ! is_unfinished &&
+      read_changes --untracked-files=no && [ -z "$changes" ]; then
       # It has done its work, and failed over something else, such as a hook.
       complain "'git worktree add' has made $WORKSPACE_ROOT/$id, but failed:"
       break
