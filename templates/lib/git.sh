@@ -38,14 +38,15 @@ enter_repository() {
     esac
   done
   is_repository=1
-  if ! root=$(read_git -C "$dir" rev-parse --show-toplevel 2>/dev/null); then
+  if ! root=$(read_git -C "$dir" rev-parse --show-toplevel 2>/dev/null) ||
+    ! git_common=$(read_git -C "$dir" rev-parse --git-common-dir 2>/dev/null) ||
+    ! git_common=$(cd -- "$dir" && cd -P -- "$git_common" && pwd -P); then
     object "git finds no project: '$dir'" "$(read_git -C "$dir" rev-parse --show-toplevel 2>&1)" \
       "Run the script from a clone of the project."
     [ "$mode" = dry_run ] || exit 2
-    is_repository=0 root=$(pwd -P)
+    is_repository=0 git_common='' root=$(pwd -P)
     [ "${dir#"$root"/}" != "$dir" ] || root=${dir%/*}
   fi
-  git_common=$(cd -- "$dir" && cd -P -- "$(read_git rev-parse --git-common-dir 2>/dev/null)" && pwd -P)
   parallel_dir=.
   [ "$dir" = "$root" ] || parallel_dir=${dir#"$root"/}
   workspaces=$root/$WORKSPACE_ROOT
