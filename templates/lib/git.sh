@@ -1,7 +1,18 @@
 # --- git: the repository, the base of the run, and how we call git
 
-# run_git <argument>...: git, that never prompts, signs, opens an editor, reads stdin or leaves a process behind, and whose
-# words are the same under any settings of the user's
+# So that git starts no maintenance, signs nothing, and says the same under any settings of the user's.
+git_settings='-c gc.auto=0 -c maintenance.auto=false -c core.pager=cat -c core.quotePath=false -c core.fsmonitor=false
+  -c status.showUntrackedFiles=normal -c status.renames=true -c diff.renames=true -c diff.ignoreSubmodules=none
+  -c diff.orderFile=/dev/null -c merge.renames=true -c merge.autoStash=false -c rerere.autoUpdate=false
+  -c submodule.recurse=false -c commit.gpgSign=false'
+
+# read_git <argument>...: git that only reads: it takes no lock, and what a partial clone lacks stays where it is
+read_git() {
+  # shellcheck disable=SC2086  # words
+  GIT_OPTIONAL_LOCKS=0 GIT_NO_LAZY_FETCH=1 GIT_ALLOW_PROTOCOL=none LANGUAGE=C git $git_settings "$@" </dev/null
+}
+
+# run_git <argument>...: git that never prompts, opens an editor, reads stdin or leaves a process behind
 run_git() (
   become_git "$@"
 )
@@ -14,18 +25,9 @@ become_git() {
   # A git whose runner was killed works on: who takes the task over finds it by the mark, before removing its locks.
   GIT_TERMINAL_PROMPT=0 GIT_EDITOR=: GIT_OPTIONAL_LOCKS=0 LANGUAGE=C PARALLEL_MARK=${worktree-}:
   export GIT_TERMINAL_PROMPT GIT_EDITOR GIT_OPTIONAL_LOCKS LANGUAGE PARALLEL_MARK
-  exec git -c gc.auto=0 -c maintenance.auto=false -c core.pager=cat -c core.quotePath=false -c core.fsmonitor=false \
-    -c status.showUntrackedFiles=normal -c status.renames=true -c diff.renames=true -c diff.ignoreSubmodules=none \
-    -c diff.orderFile=/dev/null -c merge.renames=true -c merge.autoStash=false -c rerere.autoUpdate=false \
-    -c submodule.recurse=false -c commit.gpgSign=false "$@" </dev/null
+  # shellcheck disable=SC2086  # words
+  exec git $git_settings "$@" </dev/null
 }
-
-# read_git <argument>...: run_git that only reads: what a partial clone lacks stays where it is
-read_git() (
-  GIT_NO_LAZY_FETCH=1 GIT_ALLOW_PROTOCOL=none
-  export GIT_NO_LAZY_FETCH GIT_ALLOW_PROTOCOL
-  become_git "$@"
-)
 
 # enter_repository: find the project. Sets: root (its top) git_common (its repository) parallel_dir (relative to root)
 # workspaces (where worktrees go) owners dir_name workspaces_name (see own) is_repository (0 in a dry run outside of one)

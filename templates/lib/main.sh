@@ -108,6 +108,8 @@ main() {
     fail "ERROR: cannot make '$WORKSPACE_ROOT'" "  Choose a folder that can be written, with --workspace-root or WORKSPACE_ROOT."
   workspaces=$(cd -P -- "$workspaces" && pwd -P)
   exclude_marker
+  # A crash may have torn the last line.
+  end_line "$owners"
   repair_repository
   [ "$retry" -eq 1 ] || start_afresh
   if [ "$mode" = task ]; then

@@ -4,7 +4,7 @@
 # a thing says whose it is
 own() (
   umask "$user_umask"
-  mkdir -p -- "${owners%/*}" && end_line "$owners" && printf '%s\t%s\n' "$dir_name" "$1" >>"$owners"
+  { [ -d "${owners%/*}" ] || mkdir -p -- "${owners%/*}"; } && printf '%s\t%s\n' "$dir_name" "$1" >>"$owners"
 )
 
 # find_branches: find out which branches the tasks have, and what stands where branch or worktree is to be. Sets: branches

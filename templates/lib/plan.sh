@@ -36,6 +36,8 @@ resolve_words() {
 # commits the base contains, with blanks between and around)
 find_landed() {
   landed=' '
+  # Only here something else than the selected tasks counts.
+  [ -n "$only_wave$only_task$skip" ] || [ "$retry" -eq 1 ] || return 0
   for entry in $(say "$branches" "$states" "" "$plan" | awk '
     NR == 1 { branches = $0; next }
     !NF { in_plan = 1; next }

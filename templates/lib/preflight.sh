@@ -28,12 +28,14 @@ preflight() {
 # check_folder <path>: report a folder that cannot be made, or written
 check_folder() {
   place=$1
+  set -- "$1"
   until is_there "${place:=/}"; do
-    case $(LC_ALL=C ls -d -- "$place" "/${place##*/}" 2>&1) in
-      *'too long'*) object "the name is too long: '$place'" && return ;;
-    esac
+    set -- "$@" "/${place##*/}"
     place=${place%/*}
   done
+  [ $# -eq 1 ] || case $(LC_ALL=C ls -d -- "$@" 2>&1) in
+    *'too long'*) object "the name is too long: '$1'" && return ;;
+  esac
   if [ ! -d "$place" ]; then
     object "cannot make '$1': '$place' is no folder"
   elif [ ! -w "$place" ] || [ ! -x "$place" ]; then

@@ -134,11 +134,14 @@ stop_task() {
 # decide_verdict: judge what was found; the first that applies. Sets: verdict error tip commits uncommitted
 decide_verdict() {
   if [ -n "$agent" ]; then
-    tip=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$branch")
-    [ -z "$tip" ] || commits=$(read_git -C "$root" rev-list --count "$start_commit..$tip" 2>>"$log")
+    if made=$(read_git -C "$root" rev-list "$start_commit..refs/heads/$branch" 2>>"$log"); then
+      # shellcheck disable=SC2086  # a commit each
+      set -- $made
+      commits=$# tip=${1-$start_commit}
+    fi
     # What was stopped has the grace period for it.
     stop_signal=0
-    ! read_changes -- . ":(exclude)$marker" || uncommitted=$(say "$changes" | grep -c .)
+    ! read_changes -- . ":(exclude)$marker" || uncommitted=$(grep -c '' -- "$changes")
     uncommitted=${uncommitted#0}
   fi
   verdict=failed

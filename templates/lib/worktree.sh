@@ -49,7 +49,7 @@ make_worktree() {
   ! is_there "$worktree" || was_there=1
   until git_step -C "$root" worktree add --quiet "$worktree" "$branch"; do
     if [ -z "$cause" ] && read_worktree && is_on_branch && ! is_unfinished &&
-      read_changes --untracked-files=no && [ -z "$changes" ]; then
+      read_changes --untracked-files=no && [ ! -s "$changes" ]; then
       # It has done its work, and failed over something else, such as a hook.
       complain "'git worktree add' has made $WORKSPACE_ROOT/$id, but failed:"
       break
@@ -86,11 +86,10 @@ add_submodules() {
   done
 }
 
-# read_changes <argument>...: ask git status about the worktree, as a step, since a filter may hang. Sets: changes
+# read_changes <argument>...: ask git status about the worktree, as a step, since a filter may hang. Sets: changes (a file)
 read_changes() {
-  run_step become_git -C "$worktree" status --porcelain "$@" >"$state/.$id.changes" 2>>"$log" || return 1
-  changes=$(cat -- "$state/.$id.changes")
-  rm -f -- "$state/.$id.changes"
+  changes=$state/.$id.changes
+  run_step become_git -C "$worktree" status --porcelain "$@" >"$changes" 2>>"$log"
 }
 
 # leave_aside: move aside what a git that was killed has written of a worktree of which it knows nothing; false when it does
@@ -149,7 +148,7 @@ repair_worktree() {
   is_changed=1
   if [ ! -e "$state/$id.agent" ] && [ -n "$head" ] &&
     { [ -e "$git_dir/index" ] || [ "$used" -eq 0 ] || git_step -C "$worktree" reset --quiet; } && read_changes --ignored; then
-    say "$changes" | grep -q -e '^[^ ]' -e '^ [^D]' || is_changed=0 used=0
+    grep -q -e '^[^ ]' -e '^ [^D]' -- "$changes" || is_changed=0 used=0
   fi
   if [ "$used" -eq 0 ] || [ -z "$head" ]; then
     if [ "$is_changed" -eq 1 ] && [ -e "$git_dir/index" ]; then
