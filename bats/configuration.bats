@@ -34,7 +34,7 @@ tell() {
   fi
   # Tasks that run side by side end in any order, and process ids, times and hashes differ.
   { printf '%s\n' "--- $* $status" && cat "$out" "$err" && git -C "$project" branch --format='%(refname)' --sort=refname; } |
-    sed '/^[0-9:.]* [a-z-]*\.c:/d; s/[0-9]\{8\}T[0-9]\{6\}Z/TIME/g' >>"$home/told"
+    sed '/^[0-9:.]* [a-z-]*\.c:/d; s/[0-9]\{8\}T[0-9]\{6\}Z-*/TIME/g' >>"$home/told"
 }
 
 # whole <configuration>: take a plan through all that may happen to it, one task at a time; print what was said

@@ -6,7 +6,7 @@ list_changes() {
   [ "${workspaces#"$root"/}" = "$workspaces" ] || set -- "$@" ":(exclude,top,literal)${workspaces#"$root"/}"
   read_git -C "$root" -c status.renames=false -c diff.renames=false status --porcelain -z -- . "$@" | tr '\n\000' ' \n' |
     while IFS= read -r change; do
-      place=${change#???}
+      place=./${change#???}
       set -- "$root/$place"*/.git
       case $place in
         */manifest.json | */manifest.json.new) place=${place%/*} ;;
