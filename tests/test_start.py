@@ -43,7 +43,8 @@ def test_output_that_goes_nowhere_changes_neither_status_nor_the_other_stream(
 def test_a_run_without_descriptors_runs(project: Project, redirect: str) -> None:
     agent = f"cat >got; {DONE}"
     assert start(project, f'"$@" {redirect}', "run", project.typed, "--agent-command", agent).returncode == 0
-    assert git(project.root, "show", "feature/task-003-api:got") == "Do task-003-api, then touch .claude-task-complete\n"
+    got = git(project.root, "show", "feature/task-003-api:got")
+    assert got == "Do task-003-api, then touch .claude-task-complete\n"
     assert git(project.root, "status", "--porcelain").split() == [
         "M",
         f"{project.typed}/manifest.json",
