@@ -141,7 +141,7 @@ decide_verdict() {
     fi
     # What was stopped has the grace period for it.
     stop_signal=0
-    ! read_changes -- . ":(exclude)$marker" || uncommitted=$(grep -c '' -- "$changes")
+    ! read_changes -- . ":(exclude)$marker" || uncommitted=$(grep -c '' <"$changes")
     uncommitted=${uncommitted#0}
   fi
   verdict=failed
