@@ -1092,6 +1092,23 @@ serves() {
   same '' "$(git -C "$spaces/task-001" status --porcelain)"
 }
 
+@test "what cannot be moved aside is not removed" {
+  project one
+  hook post-checkout <<<'[ -e "$TEST_NOTES/once" ] || { : >"$TEST_NOTES/once"; exec sleep 300; }'
+  launch
+  await [ -e "$TEST_NOTES/once" ]
+  kill_all
+  wait "$pid" 2>/dev/null || :
+  echo mine >"$spaces/task-001/mine.txt"
+  mkdir "$home/bin"
+  printf '#!/bin/sh\ncase $* in */workspaces/task-001.*) exit 1 ;; esac\nexec "%s" "$@"\n' "$(type -P mv)" >"$home/bin/mv"
+  chmod +x "$home/bin/mv"
+  prefer "$home/bin"
+  fails --retry-failed
+  task_ended task-001 'failed error=worktree'
+  same mine "$(cat "$spaces/task-001/mine.txt")"
+}
+
 @test "a directory that is on another branch of the project keeps what it has made" {
   twins chain
   completes --wave 1

@@ -94,13 +94,16 @@ read_changes() {
 
 # leave_aside: move aside what a git that was killed has written of a worktree of which it knows nothing; false when it does
 leave_aside() {
-  ! read_worktree && [ -z "$stranger" ] && move_aside
+  ! read_worktree && [ -z "$stranger" ] && move_aside && tell_aside
 }
 
 # move_aside: move the files of the worktree aside, without what ties them to the repository
 move_aside() {
-  mv -- "$worktree" "$worktree.$runner" || return 1
-  [ ! -f "$worktree.$runner/.git" ] || rm -f -- "$worktree.$runner/.git"
+  mv -- "$worktree" "$worktree.$runner" && { [ ! -f "$worktree.$runner/.git" ] || rm -f -- "$worktree.$runner/.git"; }
+}
+
+# tell_aside: say where move_aside has left them
+tell_aside() {
   warn "$id: moved aside what was left: $WORKSPACE_ROOT/$id -> $WORKSPACE_ROOT/$id.$runner"
 }
 
@@ -151,11 +154,12 @@ repair_worktree() {
     grep -q -e '^[^ ]' -e '^ [^D]' -- "$changes" || is_changed=0 used=0
   fi
   if [ "$used" -eq 0 ] || [ -z "$head" ]; then
+    # Under another name: what a crash leaves of it must not look like somebody's work.
+    move_aside || return 1
     if [ "$is_changed" -eq 1 ] && [ -e "$git_dir/index" ]; then
-      move_aside
+      tell_aside
     else
-      # Under another name: what a crash leaves of it must not look like somebody's work.
-      mv -- "$worktree" "$worktree.$runner" && rm -f -- "$worktree.$runner/.git" && rm -r -f -- "$worktree.$runner"
+      rm -r -f -- "$worktree.$runner"
     fi
     run_git -C "$root" worktree remove --force --force "$worktree"
   elif [ -e "$git_dir/MERGE_HEAD" ] && grep -q "^Merge .* into $branch\$" "$git_dir/MERGE_MSG"; then
