@@ -155,13 +155,8 @@ acts_here() {
   git -C "$project" config filter.slow.smudge 'echo up >"$TEST_NOTES/up"; sleep 30; cat'
   launch
   await [ -e "$TEST_NOTES/up" ]
-  SECONDS=0
-  kill -s TERM "$pid"
-  finish
-  ended_with 143
-  [ "$SECONDS" -le 5 ]
+  term_ends_it 5
   task_ended task-001 interrupted
-  all_dead
   git -C "$project" config filter.slow.smudge cat
   completes --retry-failed
   task_ended task-001 'completed commits=1'
@@ -173,13 +168,8 @@ acts_here() {
   hook post-checkout <<<'echo up >"$TEST_NOTES/up"; exec sleep 30'
   launch --task task-001
   await [ -e "$TEST_NOTES/up" ]
-  SECONDS=0
-  kill -s TERM "$pid"
-  finish
-  ended_with 143
-  [ "$SECONDS" -le 5 ]
+  term_ends_it 5
   task_ended task-001 interrupted
-  all_dead
 }
 
 # merging: a project whose third task merges two branches that a merge driver has to bring together
@@ -210,13 +200,8 @@ merging() {
   merging
   launch --skip task-004
   await [ -e "$TEST_NOTES/up" ]
-  SECONDS=0
-  kill -s TERM "$pid"
-  finish
-  ended_with 143
-  [ "$SECONDS" -le 6 ]
+  term_ends_it 6
   task_ended task-003 interrupted
-  all_dead
   : >"$TEST_NOTES/go"
   completes --retry-failed --skip task-004
   task_ended task-003 'completed commits=1'
@@ -241,13 +226,8 @@ merging() {
   agent task-001 <<<'work; echo data >z.bin; git add z.bin; git commit -qm z; sleep 1.1; touch -t 203001010000 z.bin; git config filter.slow.clean "echo up >\"$TEST_NOTES/up\"; sleep 30; cat"; finish'
   launch
   await [ -e "$TEST_NOTES/up" ]
-  SECONDS=0
-  kill -s TERM "$pid"
-  finish
-  ended_with 143
-  [ "$SECONDS" -le 5 ]
+  term_ends_it 5
   task_ended task-001 'completed commits=2'
-  all_dead
 }
 
 # --- submodules
@@ -1225,10 +1205,7 @@ serves() {
   agent task-001 <<<'sleep 1; echo b >"$TEST_NOTES/../project/x.hang"; work; finish'
   launch
   await noted up
-  kill -s TERM "$pid"
-  finish
-  ended_with 143
-  all_dead
+  term_ends_it
   grep -q '^\[PROGRESS\] execution status=completed' "$out" || { show && return 1; }
 }
 

@@ -341,6 +341,16 @@ all_dead() {
   [ -z "$left" ] || { show && printf '%s\n' '--- still running' "$left" && return 1; }
 }
 
+# term_ends_it [<seconds>]: one TERM ends the run, within so many seconds, and no process is left
+term_ends_it() {
+  SECONDS=0
+  kill -s TERM "$pid"
+  finish
+  ended_with 143 || return
+  [ $# -eq 0 ] || [ "$SECONDS" -le "$1" ] || return
+  all_dead
+}
+
 # nothing_runs: end what the test left running, by process id, and fail if there was something
 nothing_runs() {
   local left number tries=0

@@ -388,10 +388,7 @@ JSON
   agent task-001 <<<'note up; sleep 300'
   launch --task task-001
   await noted up
-  kill -s TERM "$pid"
-  finish
-  ended_with 143
-  all_dead
+  term_ends_it
   task_ended task-001 'interrupted commits=0'
 }
 

@@ -150,10 +150,7 @@ signal_group() {
   shell=("$PERL" -e '$SIG{INT} = "IGNORE"; exec { $ARGV[0] } @ARGV' -- "${shell[@]}")
   launch
   await noted up
-  kill -s TERM "$pid"
-  finish
-  ended_with 143
-  all_dead
+  term_ends_it
 }
 
 # --- two runs
