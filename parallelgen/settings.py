@@ -105,6 +105,11 @@ def parse_duration(text: str) -> int:
     return seconds
 
 
+def _limit(text: str) -> int:
+    """Read a duration, or 0 for none."""
+    return 0 if text == "0" else _duration(text)
+
+
 def _duration(text: str) -> int:
     try:
         return parse_duration(text)
@@ -119,6 +124,11 @@ def _line(text: str) -> str:
     if not text.isprintable():
         raise ValueError("expected one line without control characters; a longer command goes into a script")
     return text
+
+
+def _command(text: str) -> str:
+    """Accept a line of shell, or nothing, which switches off what a variable says."""
+    return _line(text.strip()) if text.strip() else ""
 
 
 def _branch(text: str) -> str:
@@ -245,6 +255,64 @@ class Settings:
         "any shell command as agent",
         more=", in place of `--agent`; one line",
         write=lambda settings: agents.command(settings.agent, settings.agent_command),
+    )
+    setup: str = _setting(
+        "--setup CMD",
+        "SETUP_COMMAND",
+        _command,
+        "",
+        "run this command in each new worktree, before the agent",
+        more="; one line, `setup` of a task comes in its place",
+    )
+    verify: str = _setting(
+        "--verify CMD",
+        "VERIFY_COMMAND",
+        _command,
+        "",
+        "a task is completed only when this command succeeds on what was committed",
+        more="; one line, `verify` of a task comes in its place or after it",
+    )
+    setup_timeout: int = _setting(
+        "--setup-timeout DURATION",
+        "SETUP_TIMEOUT",
+        _limit,
+        "0",
+        "stop setup after so long; 0 for no limit of its own",
+        kind="count",
+        unit="seconds",
+    )
+    verify_timeout: int = _setting(
+        "--verify-timeout DURATION",
+        "VERIFY_TIMEOUT",
+        _limit,
+        "0",
+        "stop verify after so long; 0 for no limit of its own",
+        kind="count",
+        unit="seconds",
+    )
+    no_baseline: bool = _setting(
+        "--no-baseline",
+        "NO_BASELINE",
+        _flag,
+        "0",
+        "do not try setup and verify at the base commit before the first agent",
+        kind="flag",
+    )
+    require_commits: bool = _setting(
+        "--require-commits",
+        "REQUIRE_COMMITS",
+        _flag,
+        "0",
+        "a task without a commit of its own has failed",
+        kind="flag",
+    )
+    commit_leftovers: bool = _setting(
+        "--commit-leftovers",
+        "COMMIT_LEFTOVERS",
+        _flag,
+        "0",
+        "commit what an agent has left uncommitted",
+        kind="flag",
     )
     base_branch: str = _setting(
         "--base BRANCH",

@@ -14,11 +14,11 @@ from parallelgen.reading.source import MANIFEST, TaskFile
 
 # Keys with an effect, by the object in which they have it. _ELSEWHERE: what people write into an entry of the
 # manifest's waves, although only the frontmatter is asked for it.
-_OF_TASK = ("id", "wave", "deps", "blocks", "timeout", "prompt_file", "tech_spec")
+_OF_TASK = ("id", "wave", "deps", "blocks", "timeout", "prompt_file", "tech_spec", "setup", "verify")
 _OF_MANIFEST = ("waves", "tasks", "tech_spec", "tech_spec_id")
 _OF_FILES = ("files",)
 _OF_WAVE = ("number", "tasks")
-_OF_LISTED = ("id", "prompt_file")
+_OF_LISTED = ("id", "prompt_file", "setup", "verify")
 _ELSEWHERE = ("deps", "timeout")
 
 _SYNONYMS = {
@@ -28,6 +28,8 @@ _SYNONYMS = {
     "timeout": "time_limit max_time max_duration max_runtime timeout_seconds timeout_secs "
     "timeout_minutes timeout_mins",
     "prompt_file": "prompt prompt_path",
+    "setup": "setup_command setup_cmd",
+    "verify": "verify_command verify_cmd",
     "wave": "wave_number wave_no wave_id",
     "number": "wave wave_number",
     "id": "task_id",

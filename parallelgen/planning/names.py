@@ -1,14 +1,17 @@
 """What tasks and branches may be called, and the several words for one task: name, ids, `task-NNN` prefix."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from parallelgen.reading.problem import quoted
 from parallelgen.refs import LONGEST_NAME, ref_fault
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 NUMBERED = re.compile(r"task-[0-9]+(?![A-Za-z0-9])")
-_RESERVED = re.compile(r"orchestrator|lock(\..*)?")  # logs/orchestrator.log, logs/state/lock.PID
+# logs/orchestrator.log and the like, logs/state/lock.PID
+_RESERVED = re.compile(r"orchestrator|baseline|checkout|lock(\..*)?")
+_OF_ATTEMPT = re.compile(r"(.+)\.[0-9]+")
+_OF_STEP = re.compile(r"(.+)\.(setup|verify)(?:\.[0-9]+)?")
 
 MOST_HINTS = 20  # a hint compares one word with all the others
 ALPHABET = "letters, digits, '.', '_' and '-', the first a letter or a digit"
@@ -30,6 +33,16 @@ def name_fault(name: str) -> str | None:
         return "this name is reserved"
     fault = ref_fault(name)
     return f"git refuses a branch that ends so: {fault}" if fault else None
+
+
+def log_fault(name: str, taken: Container[str]) -> str | None:
+    """Say of which task logs/NAME.log would also be a log, if so."""
+    attempt, step = _OF_ATTEMPT.fullmatch(name), _OF_STEP.fullmatch(name)
+    if attempt and attempt[1] in taken:
+        return f"the id {quoted(name)} is also the log name of an attempt at {quoted(attempt[1])}"
+    if step and step[1] in taken:
+        return f"the id {quoted(name)} is also the log name of {step[2]} of {quoted(step[1])}"
+    return None
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from parallelgen import agents
-from parallelgen.planning import keys
+from parallelgen.planning import commands, keys
 from parallelgen.planning.edges import Order, arrange
 from parallelgen.planning.names import Aliases, UnresolvedError
 from parallelgen.planning.prompts import choose, untold
@@ -22,7 +22,11 @@ _SPEC_ID = re.compile(r"[A-Z][A-Z0-9]*-[0-9]+")
 
 @dataclass(frozen=True)
 class Task:
-    """Hold one task: `deps` are ids in plan order, `timeout` seconds (None: the run's)."""
+    """Hold one task: `deps` are ids in plan order, `timeout` seconds (None: the run's).
+
+    `setup` and `verify` are its own commands, empty where the run's apply; `verify` may begin with '+', and is
+    then run after the run's.
+    """
 
     id: str
     name: str
@@ -32,6 +36,8 @@ class Task:
     prompt: str
     component: str | None = None
     agent: str | None = None
+    setup: str = ""
+    verify: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,8 +77,12 @@ class Planned:
 
 
 def build(source: Source, settings: Settings | None = None) -> Planned:
-    """Plan a directory. Raises settings.OptionError when a task to skip is none of the plan's."""
+    """Plan a directory.
+
+    Raises settings.OptionError when a task to skip is none of the plan's, or sh refuses a command.
+    """
     chosen = settings or Settings()
+    commands.of_settings(chosen)
     if source.manifest is None:
         # Which tasks there are is not known: each file can still be looked at for itself.
         tasks = [file for path, file in source.task_files.items() if path.startswith("tasks/task-")]
@@ -85,6 +95,8 @@ def build(source: Source, settings: Settings | None = None) -> Planned:
         *order.problems,
         *prompts.problems,
         *conflicts(tasklist.entries, order.waves),
+        *commands.of_tasks(tasklist.entries),
+        *commands.of_waves(source.manifest),
     ]
     if agents.MARKER not in agents.command(chosen.agent, chosen.agent_command):
         found += untold(source, tasklist.entries, prompts.paths)
@@ -133,6 +145,8 @@ def _waves(
             prompt=prompts[index],
             component=_line(entry.text("component")),
             agent=_line(entry.text("agent")),
+            setup=commands.own(entry, "setup"),
+            verify=commands.own(entry, "verify"),
         )
         by_wave.setdefault(wave, []).append(task)
     checks = dict(_validations(manifest))

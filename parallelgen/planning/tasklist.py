@@ -10,6 +10,7 @@ from parallelgen.planning.names import (
     UnresolvedError,
     did_you_mean,
     ids,
+    log_fault,
     name_fault,
     short,
 )
@@ -150,10 +151,8 @@ def _bad_names(entries: list[Entry]) -> Iterator[Problem]:
     for entry in entries:
         if name_fault(entry.name):
             yield Problem(entry.file.path, "", _unusable(entry.name))
-        base, _, last = entry.id.rpartition(".")
-        if last.isdigit() and base in taken:
-            message = f"the id {quoted(entry.id)} is also the log name of an attempt at {quoted(base)}"
-            yield Problem(entry.file.path, "", message)
+        if fault := log_fault(entry.id, taken):
+            yield Problem(entry.file.path, "", fault)
         given = (entry.file.meta or {}).get("id")
         if isinstance(given, str) and own_id(entry.file) is None:
             longer = f" or {quoted(short(entry.name))}" if short(entry.name) != entry.name else ""

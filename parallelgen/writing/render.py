@@ -10,12 +10,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from parallelgen import __version__, agents, settings, shipped
-from parallelgen.planning.plan import Plan
+from parallelgen.planning.plan import Plan, Task
 from parallelgen.settings import Settings
 from parallelgen.writing.output import read_text
 
 RUN, MONITOR, LIBRARY = "run-parallel.sh", "monitor-live.sh", "lib/"
 _ATTRIBUTES = ".gitattributes"
+_TERMINATORS = ("PLAN", "COMMANDS")  # of the here-documents
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -36,6 +37,8 @@ def render(name: str, plan: Plan, directory: str) -> str:
         "tech_spec": plan.tech_spec or plan.title,
         "marker": agents.MARKER,
         "settings": _settings_block(plan.settings),
+        "executed": executed(plan),
+        "command_lines": command_lines(plan),
         "plan_lines": plan_lines(plan),
         "library_cksum": cksum(library),
         "library_sha256": hashlib.sha256(library).hexdigest(),
@@ -107,6 +110,32 @@ def plan_lines(plan: Plan) -> list[str]:
     ]
 
 
+def command_lines(plan: Plan) -> list[str]:
+    """Write a line for each command of a single task, then of a wave: id or number, step, command."""
+    own = [f"{task.id} {step} {text}" for task in plan.tasks for step, text in _own(task)]
+    return own + [
+        f"{wave.number} validation {' '.join(one_line(wave.validation).split())}"
+        for wave in plan.waves
+        if wave.validation
+    ]
+
+
+def executed(plan: Plan) -> list[str]:
+    """Say for a reviewer what is executed for each task, in the order in which that is done."""
+    chosen = plan.settings
+    agent = agents.command(chosen.agent, chosen.agent_command)
+    if "\n" in agent:
+        agent = f"the {agent.count(chr(10)) + 1} lines of AGENT_COMMAND below"
+    rows = [("setup", chosen.setup), ("agent", agent), ("verify", chosen.verify)]
+    lines = [f"{step:<6}  {text}" for step, text in rows if text]
+    return lines + [f"{task.id}: {step} {text}" for task in plan.tasks for step, text in _own(task)]
+
+
+def _own(task: Task) -> list[tuple[str, str]]:
+    """List the steps for which a task has a command of its own, each with that."""
+    return [(step, text) for step, text in (("setup", task.setup), ("verify", task.verify)) if text]
+
+
 @cache
 def environment() -> Environment:
     """Make the Jinja environment, with the three filters through which every value has to pass."""
@@ -142,6 +171,6 @@ def one_line(value: object) -> str:
 def data_line(value: object) -> str:
     """Let a line of a quoted here-document through; a line that would end it or break it is an error."""
     text = str(value)
-    if "\n" in text or "\0" in text or text == "PLAN":
+    if "\n" in text or "\0" in text or text in _TERMINATORS:
         raise ValueError(f"not a line of data: {text!r}")
     return text
