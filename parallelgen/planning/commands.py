@@ -52,7 +52,7 @@ def of_waves(manifest: Mapping[str, object]) -> Iterator[Problem]:
             continue
         place = f"waves[{index}].validation"
         if _is_python(text.strip()):
-            hint = f"it will be run by sh: {_as_python(text.strip())}"
+            hint = f"it will be run by sh, so write {_as_python(text.strip())}"
             yield Problem(MANIFEST, place, "it is Python and no shell command", hint, "warning")
         elif fault := shell.fault(text):
             hint = "it will be run by sh"

@@ -24,8 +24,8 @@ _SPEC_ID = re.compile(r"[A-Z][A-Z0-9]*-[0-9]+")
 class Task:
     """Hold one task: `deps` are ids in plan order, `timeout` seconds (None: the run's).
 
-    `setup` and `verify` are its own commands, empty where the run's apply; `verify` may begin with '+', and is
-    then run after the run's.
+    `setup` and `verify` are its own commands, empty where the run's apply; `verify` may begin with '+', to be
+    run after the run's.
     """
 
     id: str

@@ -13,6 +13,7 @@ from parallelgen.running.project import Project
 from parallelgen.running.runner import Run
 from parallelgen.running.screen import Screen
 from parallelgen.running.script import NOTHING_RUN, Loaded, Options, environment, shell
+from parallelgen.running.tail import Tails
 from parallelgen.writing import render
 
 _INTERRUPTED = (129, 130, 143)
@@ -39,7 +40,9 @@ def run(loaded: Loaded, options: Options, screen: Screen) -> int:
             for task in state.tasks.values()
             if task.stopped
         }
-        screen.say(report.final_report(state, shlex.quote(loaded.project.relative), rest, stopped, changes))
+        shown = shlex.quote(loaded.project.relative)
+        tails = _tails(loaded.project, state)
+        screen.say(report.final_report(state, shown, rest, stopped, changes, tails))
     return status
 
 
@@ -49,6 +52,13 @@ def _lines(project: Project, log: str) -> list[str]:
         return (project.directory / "logs" / log).read_text("utf-8", "replace").splitlines()
     except OSError:
         return []
+
+
+def _tails(project: Project, state: RunState) -> dict[str, str]:
+    """Read the last line of the log of each task that was begun and did not complete."""
+    logs = Tails(project.directory / "logs")
+    begun = [task for task in state.tasks.values() if task.status != "completed" and report.was_begun(task)]
+    return {task.id: logs.read(report.log_name(task)) for task in begun}
 
 
 def _completed(loaded: Loaded) -> dict[str, TaskState]:

@@ -1,5 +1,3 @@
-import os
-import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,14 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from parallelgen.running.progress import Event, RunState, TaskState
-from parallelgen.running.report import count, duration, task_text
+from parallelgen.running.report import count, duration, log_name, task_text
+from parallelgen.running.tail import Tails, plain
 
 _STYLES = {"running": "cyan", "completed": "green", "failed": "red", "lost": "red", "pending": "dim"}
-_TAIL = 4096
-# Control sequences and strings of ECMA-48, then whatever other control characters there are.
-_CONTROL = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)|\x1b[ -/]*[0-~]|[^\x20-\x7e\xa0-\U0010ffff]"
-)
 
 
 class LiveView:
@@ -30,10 +24,9 @@ class LiveView:
     def __init__(
         self, logs: Path, clock: Callable[[], float] = time.time, console: Console | None = None
     ) -> None:
-        self._logs = logs
+        self._tails = Tails(logs)
         self._clock = clock
         self._console = console or Console()
-        self._tails: dict[str, tuple[tuple[int, int], str]] = {}
         self._live = Live(
             console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
         )
@@ -55,7 +48,7 @@ class LiveView:
 
     def line(self, text: str) -> None:
         """Print a line above the table."""
-        self._console.print(Text(_CONTROL.sub("", text)))
+        self._console.print(Text(plain(text)))
 
     error = line
 
@@ -104,30 +97,5 @@ class LiveView:
             end = task.finished if task.finished is not None else self._clock()
             elapsed = duration(end - task.started)
         if task.status in ("running", "failed", "interrupted"):
-            tail = self._tail(task.id)
+            tail = self._tails.read(log_name(task))
         return _STYLES.get(task.status, "yellow"), f"  {task.name}", task_text(task), elapsed, tail
-
-    def _tail(self, id: str) -> str:
-        """Return the last line of a task's log, read again only when the file has changed."""
-        try:
-            with (self._logs / f"{id}.log").open("rb") as file:
-                facts = os.fstat(file.fileno())
-                seen = (facts.st_mtime_ns, facts.st_size)
-                known = self._tails.get(id)
-                if known and known[0] == seen:
-                    return known[1]
-                file.seek(max(0, facts.st_size - _TAIL))
-                line = last_line(file.read(_TAIL))
-        except OSError:
-            return ""
-        self._tails[id] = (seen, line)
-        return line
-
-
-def last_line(data: bytes) -> str:
-    """Return the last line with something to see in it, without control characters."""
-    for line in reversed(re.split("[\r\n]+", data.decode("utf-8", "replace"))):
-        text = _CONTROL.sub("", line.replace("\t", " ")).strip()
-        if text:
-            return text
-    return ""

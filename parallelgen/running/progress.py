@@ -5,12 +5,17 @@ from dataclasses import dataclass, field, replace
 from parallelgen.planning.plan import Plan
 
 PREFIX = "[PROGRESS] "
+# What a task does, by the status of the progress line that says that it begins.
+_STEPS = {"setup": "setup", "running": "agent", "verifying": "verify"}
 _DONE = frozenset({"completed", "failed", "interrupted", "blocked", "skipped", "lost"})
 
 
 @dataclass(frozen=True)
 class Event:
-    """Hold one [PROGRESS] line: about a task, a wave (no task) or the execution (no wave)."""
+    """Hold one [PROGRESS] line: about a task, a wave (no task) or the execution (no wave).
+
+    A line that a step of a task begins has the status `running` and that step among its fields.
+    """
 
     status: str
     wave: int | None = None
@@ -20,7 +25,10 @@ class Event:
 
 @dataclass(frozen=True)
 class TaskState:
-    """Hold what is known of one task; times in seconds on the clock of whoever folds."""
+    """Hold what is known of one task; times in seconds on the clock of whoever folds.
+
+    `step` is the last step that was begun: include, setup, agent or verify; empty when no line has told.
+    """
 
     id: str
     name: str
@@ -35,6 +43,7 @@ class TaskState:
     attempt: int = 1
     started: float | None = None
     finished: float | None = None
+    step: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -76,6 +85,15 @@ def parse(line: str) -> Event | None:
     """Read one line of the script's output; None when it is not a progress line."""
     if not line.startswith(PREFIX):
         return None
+    event = parse_record(line.removeprefix(PREFIX))
+    if event is None or event.task is None or event.status not in _STEPS:
+        return event
+    told = {"status": "running", "step": _STEPS[event.status]}
+    return replace(event, status="running", fields={**event.fields, **told})
+
+
+def parse_record(line: str) -> Event | None:
+    """Read a line of `--status`, which has the form of a progress line without the prefix."""
     fields = dict(re.findall(r"(\w+)=(\S*)", line))
     status = fields.get("status")
     wave = fields.get("wave", "")
@@ -105,7 +123,10 @@ def fold(state: RunState, event: Event, at: float | None = None) -> RunState:
 def _fold_task(task: TaskState, event: Event, at: float | None) -> TaskState:
     if event.status in ("started", "adopted"):
         attempt = _number(event.fields.get("attempt")) or 1
-        return TaskState(task.id, task.name, task.wave, task.branch, "running", attempt=attempt, started=at)
+        step = event.fields.get("step", "")
+        return TaskState(
+            task.id, task.name, task.wave, task.branch, "running", attempt=attempt, started=at, step=step
+        )
     fields = event.fields
     return replace(
         task,
@@ -117,7 +138,8 @@ def _fold_task(task: TaskState, event: Event, at: float | None) -> TaskState:
         by=fields.get("by", ""),
         attempt=_number(fields.get("attempt")) or task.attempt,
         started=_number(fields.get("started")) or task.started,
-        finished=_number(fields.get("finished")) or at,
+        finished=None if event.status == "running" else _number(fields.get("finished")) or at,
+        step=fields.get("step", task.step),
     )
 
 

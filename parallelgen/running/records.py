@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parallelgen.planning.plan import Plan
-from parallelgen.running.progress import PREFIX, RunState, begin, fold, parse
+from parallelgen.running.progress import RunState, begin, fold, parse_record
 from parallelgen.running.script import Answer, ScriptError
 
 
@@ -39,7 +39,7 @@ def read(lines: Iterable[str], plan: Plan) -> Recorded:
     state = begin(plan)
     run: dict[str, str] = {}
     for line in lines:
-        event = parse(PREFIX + line)
+        event = parse_record(line)
         if event is None:
             continue
         if event.task is None and event.wave is None:

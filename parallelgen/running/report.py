@@ -1,10 +1,11 @@
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from parallelgen.running.progress import RunState, TaskState
 from parallelgen.running.records import Recorded
 
 _RUN_FACTS = (("Base Branch", "base_branch"), ("Started", "started_at"), ("Finished", "finished_at"))
+_COMMANDS = ("setup", "verify")  # the steps with a log of their own
 _TITLES = {
     "completed": "Parallel Execution Complete",
     "interrupted": "Parallel Execution Interrupted",
@@ -23,11 +24,12 @@ def _files(number: int) -> str:
 def task_text(task: TaskState) -> str:
     """Say in capitals what became of a task, with the detail that belongs to it."""
     if task.status == "running":
-        return "RUNNING..."
+        return f"RUNNING ({task.step})..." if task.step not in ("", "agent") else "RUNNING..."
     word = task.status.upper()
     details = []
-    if task.error:
-        details.append(task.error)
+    struck = f"in {task.step}" if _was_struck(task) and task.step not in ("", "agent") else ""
+    if task.error or struck:
+        details.append(f"{task.error} {struck}".strip())
     if task.by:
         details.append(f"by {task.by}")
     if task.commits is not None and (task.status == "completed" or task.commits):
@@ -35,6 +37,17 @@ def task_text(task: TaskState) -> str:
     if task.uncommitted:
         details.append(f"{task.uncommitted} uncommitted")
     return f"{word} ({', '.join(details)})" if details else word
+
+
+def _was_struck(task: TaskState) -> bool:
+    """Tell whether a task ended in the middle of a step by what came from outside it."""
+    return task.status in ("interrupted", "lost") or task.error in ("timeout", "lost")
+
+
+def log_name(task: TaskState) -> str:
+    """Name the log that tells what a task does, or why it did not complete."""
+    step = task.step if task.status == "running" or _was_struck(task) else task.error
+    return f"{task.id}.{step}.log" if step in _COMMANDS else f"{task.id}.log"
 
 
 def wave_progress(state: RunState, wave: int) -> str:
@@ -50,12 +63,14 @@ def final_report(
     rest: str,
     stopped: Mapping[str, Iterable[str]] = MappingProxyType({}),
     changes: Sequence[str] = (),
+    tails: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Write the report of a run that has ended.
 
     `directory` is quoted for a shell at the project root; `rest` is the command that runs what is left of the
     plan, empty when nothing is. `stopped` has for the names of tasks the processes, as `PID COMMAND`, that
-    their agents left; `changes` tells what has changed in the project's own checkout.
+    their agents left; `changes` tells what has changed in the project's own checkout; `tails` has for the ids
+    of tasks the last line of the log that is named.
     """
     tasks = tuple(state.tasks.values())
     lines = [f"=== {_TITLES.get(state.status, 'Parallel Execution Failed')} ===", ""]
@@ -67,10 +82,13 @@ def final_report(
     if created:
         lines.append("Branches created:")
         lines += [f"  - {task.branch} ({commits(task.commits or 0)})" for task in created] + [""]
+    idle = [task for task in tasks if task.status == "completed" and task.commits == 0]
+    if idle:
+        lines += ["Completed without a commit:", *(f"  - {task.name}" for task in idle), ""]
     left = [task for task in tasks if task.uncommitted]
     if left:
         lines.append("Uncommitted work left in worktrees:")
-        lines += [f"  - {task.name} ({_files(task.uncommitted)})" for task in left] + [""]
+        lines += [f"  - {task.name} ({_left(task)})" for task in left] + [""]
     if stopped:
         lines.append("Processes that agents left running, and that were stopped:")
         lines += [f"  - {name}: {line.strip()}" for name, left in stopped.items() for line in left] + [""]
@@ -79,7 +97,9 @@ def final_report(
     missing = [task for task in tasks if task.status != "completed"]
     if missing:
         lines.append("Not completed:")
-        lines += [f"  - {task.name}: {task_text(task)}{_log(task, directory)}" for task in missing] + [""]
+        lines += [line for task in missing for line in _missing(task, directory, tails.get(task.id, ""))] + [
+            ""
+        ]
     lines.append(f"Next step: {rest or f'/parallel-integrate --parallel-dir {directory}'}")
     return "\n".join(lines)
 
@@ -90,10 +110,25 @@ def count(tasks: Iterable[TaskState]) -> str:
     return f"{sum(task.status == 'completed' for task in meant)}/{len(meant)}"
 
 
-def _log(task: TaskState, directory: str) -> str:
-    if task.status in ("pending", "blocked", "skipped"):
-        return ""
-    return f"\n    log: {directory}/logs/{task.id}.log"
+def _left(task: TaskState) -> str:
+    verified = task.status == "completed" and task.step == "verify"
+    return _files(task.uncommitted) + ("; they were there when it was verified" if verified else "")
+
+
+def _missing(task: TaskState, directory: str, tail: str) -> Iterator[str]:
+    """Say of a task why it did not complete, and where that is told."""
+    yield f"  - {task.name}: {task_text(task)}"
+    if was_begun(task):
+        if task.step:
+            yield f"    step: {task.step}"
+        yield f"    log: {directory}/logs/{log_name(task)}"
+        if tail:
+            yield f"    last line: {tail}"
+
+
+def was_begun(task: TaskState) -> bool:
+    """Tell whether a task has got as far as a log in this run."""
+    return task.status not in ("pending", "blocked", "skipped")
 
 
 def generated_text(directory: str, shell_directory: str) -> str:

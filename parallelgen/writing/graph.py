@@ -29,7 +29,7 @@ def dot(plan: Plan) -> str:
 
 
 def json(plan: Plan) -> str:
-    """Write the plan as JSON; times in seconds, `timeout` null where the run's applies."""
+    """Write the plan as JSON; times in seconds; null where a task has none of its own, or a run none."""
     settings = plan.settings
     value = {
         "title": plan.title,
@@ -38,6 +38,8 @@ def json(plan: Plan) -> str:
         "max_concurrent": settings.max_concurrent,
         "task_timeout": settings.task_timeout,
         "workspace_root": settings.workspace_root,
+        "setup": settings.setup or None,
+        "verify": settings.verify or None,
         "waves": [
             {
                 "wave": wave.number,
@@ -59,6 +61,8 @@ def _task(task: Task, plan: Plan) -> dict[str, object]:
         "worktree": f"{plan.settings.workspace_root.rstrip('/')}/{task.id}",
         "prompt": task.prompt,
         "timeout": task.timeout,
+        "setup": task.setup or None,
+        "verify": task.verify or None,
         "component": task.component,
         "agent": task.agent,
         "skipped": task.id in plan.settings.skip,

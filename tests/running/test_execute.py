@@ -120,6 +120,7 @@ Branches created:
 Not completed:
   - task-001-users: FAILED (exit_code_3)
     log: {project.typed}/logs/task-001.log
+    last line: lost
   - task-003-api: BLOCKED (by task-001)
 
 Next step: parallel-run --retry-failed {shlex.quote("--agent-command=" + bad)} {project.typed}

@@ -75,3 +75,44 @@ def test_other_lines_are_no_events(line: str) -> None:
 def test_skipped_tasks_are_known_from_the_beginning() -> None:
     state = begin(Plan("TS", "", PLAN.waves, Settings(skip=("task-004",))), 2)
     assert [task.status for task in state.tasks.values()] == ["skipped"]
+
+
+def test_the_steps_of_a_task() -> None:
+    told = [
+        ("wave=1 task=task-001 status=started", ""),
+        ("wave=1 task=task-001 status=setup", "setup"),
+        ("wave=1 task=task-001 status=running", "agent"),
+        ("wave=1 task=task-001 status=verifying", "verify"),
+    ]
+    for count in range(1, 5):
+        task = run(*(line for line, _ in told[:count])).tasks["task-001"]
+        assert (task.status, task.step) == ("running", told[count - 1][1])
+        assert (task.started, task.finished, task.is_over) == (0, None, False)
+    lines = [line for line, _ in told]
+    task = run(*lines, "wave=1 task=task-001 status=failed error=verify commits=2").tasks["task-001"]
+    assert (task.status, task.step, task.error, task.commits, task.finished) == (
+        "failed",
+        "verify",
+        "verify",
+        2,
+        4,
+    )
+    task = run(*lines, "wave=1 task=task-001 status=failed error=timeout step=setup").tasks["task-001"]
+    assert task.step == "setup"
+    assert run(*lines, told[0][0] + " attempt=2").tasks["task-001"].step == ""
+    assert run("wave=1 task=task-001 status=adopted step=verify").tasks["task-001"].step == "verify"
+
+
+def test_a_step_is_told_as_a_running_task() -> None:
+    event = parse("[PROGRESS] wave=1 task=task-001 status=verifying new=thing")
+    assert event
+    assert event.fields == {
+        "wave": "1",
+        "task": "task-001",
+        "status": "running",
+        "new": "thing",
+        "step": "verify",
+    }
+    wave = parse("[PROGRESS] wave=1 status=running")
+    assert wave
+    assert "step" not in wave.fields

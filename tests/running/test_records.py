@@ -29,6 +29,7 @@ KEYS = (
     "started",
     "finished",
     "error",
+    "step",
 )
 lines = st.tuples(st.sampled_from(KEYS), st.text(max_size=20)).map("=".join)
 subjects = st.sampled_from(["execution ", "wave=1 ", "wave=1 task=task-001 ", ""])
@@ -40,6 +41,11 @@ started_at=2026-01-02T03:04:05Z max_concurrent=3
 wave=1 status=running tasks=1/2
 wave=1 task=task-001 status=completed attempt=2 commits=3 exit_code=0 started=1000 finished=1065
 wave=1 task=task-002 status=running attempt=1 started=1010 started_at=2026-01-02T03:04:15Z
+"""
+STEPS = """\
+execution status=running alive=yes pid=77
+wave=1 task=task-001 status=failed error=timeout step=setup started=1000 finished=1065
+wave=1 task=task-002 status=running step=verify started=1010
 """
 
 
@@ -76,6 +82,15 @@ Total: 1/2 tasks completed"""
         "started": 1000,
         "finished": 1065,
     }
+
+
+def test_the_steps_of_tasks() -> None:
+    recorded = records.read(STEPS.splitlines(), PLAN)
+    shown = report.status_text(recorded, "parallel/x", 1020)
+    assert "  task-001-a: FAILED (timeout in setup) 1m 05s\n  task-002-b: RUNNING (verify)... 10s\n" in shown
+    assert [task["step"] for task in records.facts(recorded)["tasks"]] == ["setup", "verify"]
+    without = records.facts(records.read(RUNNING.splitlines(), PLAN))["tasks"]
+    assert [task.get("step") for task in without] == [None, None]
 
 
 def test_an_orchestrator_that_is_gone() -> None:

@@ -1,7 +1,11 @@
+import io
 from pathlib import Path
 
+import pytest
+from rich.console import Console
+
 from parallelgen.planning.plan import Plan, Task, Wave
-from parallelgen.running import live, report
+from parallelgen.running import live, records, report, tail
 from tests.running.test_progress import run as state_of
 
 NAMES = ((1, "users"), (1, "products"), (1, "shared"), (2, "orders"), (2, "api"))
@@ -87,6 +91,118 @@ def test_the_report_of_a_failed_run_says_what_failed_and_where_to_look() -> None
     assert text.endswith("Next step: parallel-run --retry-failed 'a b'")
 
 
+def test_each_step_of_a_task_is_shown() -> None:
+    told = ("started", "setup", "running", "verifying")
+    lines = [f"wave=1 task=task-001 status={status}" for status in told]
+    texts = [report.task_text(state_of(*lines[: n + 1]).tasks["task-001"]) for n in range(4)]
+    assert texts == ["RUNNING...", "RUNNING (setup)...", "RUNNING...", "RUNNING (verify)..."]
+
+
+@pytest.mark.parametrize(
+    ("told", "text", "log"),
+    [
+        ("running step=include", "RUNNING (include)...", ""),
+        ("running step=setup", "RUNNING (setup)...", ".setup"),
+        ("running step=verify", "RUNNING (verify)...", ".verify"),
+        ("completed commits=1 step=verify", "COMPLETED (1 commit)", ""),
+        ("failed error=include step=include", "FAILED (include)", ""),
+        ("failed error=setup step=setup", "FAILED (setup)", ".setup"),
+        ("failed error=verify step=verify commits=2", "FAILED (verify, 2 commits)", ".verify"),
+        ("failed error=timeout step=setup", "FAILED (timeout in setup)", ".setup"),
+        ("failed error=timeout step=agent commits=1", "FAILED (timeout, 1 commit)", ""),
+        ("failed error=exit_code_3 step=agent", "FAILED (exit_code_3)", ""),
+        ("failed error=uncommitted step=agent uncommitted=2", "FAILED (uncommitted, 2 uncommitted)", ""),
+        ("failed error=no_commits step=verify", "FAILED (no_commits)", ""),
+        ("interrupted step=verify commits=1", "INTERRUPTED (in verify, 1 commit)", ".verify"),
+        ("lost step=setup", "LOST (in setup)", ".setup"),
+        ("failed error=../x step=../x", "FAILED (../x)", ""),
+    ],
+)
+def test_where_a_task_is_or_ended_and_the_log_that_tells_of_it(told: str, text: str, log: str) -> None:
+    recorded = records.read([f"wave=1 task=task-001 status={told}"], PLAN)
+    task = recorded.state.tasks["task-001"]
+    assert (report.task_text(task), report.log_name(task)) == (text, f"task-001{log}.log")
+
+
+def test_the_report_tells_the_step_the_log_and_its_last_line() -> None:
+    state = state_of(
+        "wave=1 task=task-001 status=failed error=setup step=setup",
+        "wave=1 task=task-002 status=failed error=verify step=verify commits=1",
+        "wave=1 task=task-003 status=failed error=no_marker step=agent",
+        "wave=2 task=task-004 status=blocked by=task-001",
+        "execution status=failed",
+        plan=PLAN,
+    )
+    tails = {"task-001": "npm: not found", "task-002": "3 failed", "task-003": "", "task-004": "old"}
+    text = report.final_report(state, "parallel/x", "again", tails=tails)
+    assert (
+        """
+Not completed:
+  - task-001-users: FAILED (setup)
+    step: setup
+    log: parallel/x/logs/task-001.setup.log
+    last line: npm: not found
+  - task-002-products: FAILED (verify, 1 commit)
+    step: verify
+    log: parallel/x/logs/task-002.verify.log
+    last line: 3 failed
+  - task-003-shared: FAILED (no_marker)
+    step: agent
+    log: parallel/x/logs/task-003.log
+  - task-004-orders: BLOCKED (by task-001)
+  - task-005-api: PENDING
+"""
+        in text
+    )
+
+
+def test_the_report_names_what_is_completed_and_deserves_a_look() -> None:
+    state = state_of(
+        "wave=1 task=task-001 status=completed commits=0",
+        "wave=1 task=task-002 status=completed commits=1 uncommitted=2 step=verify",
+        "wave=1 task=task-003 status=completed commits=1 uncommitted=1",
+        "wave=2 task=task-004 status=failed error=verify step=verify commits=0 uncommitted=1",
+        "execution status=failed",
+        plan=PLAN,
+    )
+    text = report.final_report(state, "parallel/x", "again")
+    assert (
+        """
+Completed without a commit:
+  - task-001-users
+
+Uncommitted work left in worktrees:
+  - task-002-products (2 files; they were there when it was verified)
+  - task-003-shared (1 file)
+  - task-004-orders (1 file)
+
+"""
+        in text
+    )
+
+
+def test_the_live_table_shows_the_log_of_the_step(tmp_path: Path) -> None:
+    for name in ("task-001", "task-001.setup", "task-002.verify", "task-003"):
+        (tmp_path / f"{name}.log").write_text(f"words of {name}\n")
+    state = state_of(
+        "wave=1 task=task-001 status=started",
+        "wave=1 task=task-001 status=setup",
+        "wave=1 task=task-002 status=failed error=verify",
+        "wave=1 task=task-003 status=started",
+        plan=PLAN,
+    )
+    console = Console(width=120, height=30, file=io.StringIO())
+    view = live.LiveView(tmp_path, lambda: 10.0, console)
+    view.update(state, [])
+    view.close()
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    shown = " ".join(file.getvalue().split())
+    assert "task-001-users RUNNING (setup)... 10s words of task-001.setup" in shown
+    assert "task-002-products FAILED (verify) words of task-002.verify" in shown
+    assert "task-003-shared RUNNING... 7s words of task-003" in shown
+
+
 def test_generated_text_is_that_of_the_specification() -> None:
     spec = """=== Scripts Generated ===
 
@@ -114,10 +230,10 @@ After completion:
 
 def test_the_last_line_of_a_log_loses_what_would_move_the_cursor(tmp_path: Path) -> None:
     assert (
-        live.last_line(b"one\n\x1b[31mred\x1b[0m\tand\x07 \x1b]0;title\x07blue\x1b[2K\n \r\n")
+        tail.last_line(b"one\n\x1b[31mred\x1b[0m\tand\x07 \x1b]0;title\x07blue\x1b[2K\n \r\n")
         == "red and blue"
     )
-    assert live.last_line(b"10%\r50%\r") == "50%"
-    assert live.last_line(b"\xff\xfeok\x9b") == "��ok�"
-    assert live.last_line(b"") == ""
+    assert tail.last_line(b"10%\r50%\r") == "50%"
+    assert tail.last_line(b"\xff\xfeok\x9b") == "��ok�"
+    assert tail.last_line(b"") == ""
     assert [report.duration(seconds) for seconds in (5.9, 65, 3660)] == ["5s", "1m 05s", "1h 01m"]

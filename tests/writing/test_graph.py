@@ -4,13 +4,15 @@ from parallelgen.planning.plan import Plan, Task, Wave
 from parallelgen.settings import Settings
 from parallelgen.writing import graph
 
-FIRST = Task("task-001", "task-001-users", 1, (), None, "prompts/task-001.txt", "users", "a")
+FIRST = Task(
+    "task-001", "task-001-users", 1, (), None, "prompts/task-001.txt", "users", "a", setup="x", verify="+y"
+)
 SECOND = Task("task-002", "task-002-api", 2, ("task-001",), 60, "prompts/task-002.txt")
 PLAN = Plan(
     'TS "1" \\',
     "TS-0001",
     (Wave(1, (FIRST,), "pytest"), Wave(2, (SECOND,))),
-    Settings(skip=("task-002",), branch_prefix="team-"),
+    Settings(skip=("task-002",), branch_prefix="team-", setup="npm ci"),
 )
 
 
@@ -54,7 +56,9 @@ digraph "TS \\"1\\" \\\\" {
 def test_json() -> None:
     value = json.loads(graph.json(PLAN))
     assert [wave["wave"] for wave in value["waves"]] == [1, 2]
+    assert (value["setup"], value["verify"]) == ("npm ci", None)
     assert value["waves"][0]["validation"] == "pytest"
+    assert [value["waves"][0]["tasks"][0][step] for step in ("setup", "verify")] == ["x", "+y"]
     assert value["waves"][1]["tasks"] == [
         {
             "id": "task-002",
@@ -64,6 +68,8 @@ def test_json() -> None:
             "worktree": "../workspaces/task-002",
             "prompt": "prompts/task-002.txt",
             "timeout": 60,
+            "setup": None,
+            "verify": None,
             "component": None,
             "agent": None,
             "skipped": True,

@@ -1,0 +1,109 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from parallelgen import settings
+from parallelgen.planning.commands import of_waves
+from parallelgen.planning.plan import build
+from parallelgen.reading.source import read
+from parallelgen.settings import OptionError
+from tests.directories import directory, plan_of, task, told
+
+
+def test_the_manifest_comes_before_the_frontmatter(tmp_path: Path) -> None:
+    listed = [{"id": "task-001", "setup": "make deps", "verify": None}, {"id": "task-002", "setup": " "}]
+    texts = {
+        "task-001": task("setup: npm ci", "verify: + pytest -q "),
+        "task-002": task("setup: npm ci", "verify: ':'"),
+    }
+    manifest = {"waves": [{"number": 1, "tasks": [*listed, "task-003"]}]}
+    plan = plan_of(directory(tmp_path / "d", texts | {"task-003": task()}, manifest))
+    assert [(found.setup, found.verify) for found in plan.tasks] == [
+        ("make deps", "+pytest -q"),
+        ("npm ci", ":"),
+        ("", ""),
+    ]
+
+
+def test_the_line_end_of_a_block_is_no_second_line(tmp_path: Path) -> None:
+    root = directory(
+        tmp_path / "d", {"task-001": task("verify: |", "  pytest 'a: b'", "setup: >", "  x", "  y")}
+    )
+    (found,) = plan_of(root).tasks
+    assert (found.setup, found.verify) == ("x y", "pytest 'a: b'")
+
+
+def test_what_sh_refuses_is_an_error_with_its_words(tmp_path: Path) -> None:
+    manifest = {"waves": [{"number": 1, "tasks": [{"id": "task-001", "setup": "if true; then"}]}]}
+    found = told(directory(tmp_path / "d", {"task-001": task("verify: +pytest )")}, manifest))
+    assert len(found) == 2
+    assert found[0].startswith("error: manifest.json: waves[0].tasks[0].setup: sh refuses it: ")
+    assert found[0].endswith(", found 'if true; then'")
+    assert found[1].startswith("error: tasks/task-001.md: verify: sh refuses it: ")
+
+
+@pytest.mark.parametrize("name", ["setup", "verify"])
+def test_what_sh_refuses_is_a_usage_error_of_an_option(tmp_path: Path, name: str) -> None:
+    root = directory(tmp_path / "d", {"task-001": task()})
+    with pytest.raises(OptionError, match=f"Invalid value for '--{name}': sh refuses it: "):
+        build(read(root), settings.read({name: "a |"}, {}))
+    with pytest.raises(OptionError, match=f"'{name.upper()}_COMMAND': sh refuses it: "):
+        build(read(root), settings.read({}, {f"{name.upper()}_COMMAND": "a |"}))
+
+
+def test_a_plan_without_commands_starts_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **keys: object) -> None:
+        raise AssertionError(args)
+
+    monkeypatch.setattr(subprocess, "run", refuse)
+    plan_of(directory(tmp_path / "d", {"task-001": task("setup: ''", "verify: null")}))
+
+
+def warned(text: object) -> list[str]:
+    return [str(problem) for problem in of_waves({"waves": [{"number": 1, "validation": text}]})]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pytest apps/ && mypy apps/",
+        "import -window root x.png",
+        "a b\nc d",
+        "x = 1",
+        "print",
+        "",
+        " ",
+        None,
+        [],
+        "a\0)",
+    ],
+)
+def test_validations_that_sh_takes_or_the_schema_refuses(text: object) -> None:
+    assert warned(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("import rag.x", 'python3 -c "import rag.x"'),
+        (" from rag.x import Y; print('OK')\n", "python3 -c \"from rag.x import Y; print('OK')\""),
+        ("assert x == '$y'", """python3 -c 'assert x == '"'"'$y'"'"''"""),
+        ("from x import (", 'python3 -c "from x import ("'),
+        ("print(open('x').read())", "python3 -c \"print(open('x').read())\""),
+        ("import x\nprint('y')", "python3 -c '...'"),
+        ("assert " + "x" * 99, "python3 -c '...'"),
+        (r"print('\d')", r"""python3 -c 'print('"'"'\d'"'"')'"""),
+    ],
+)
+def test_validations_in_python(text: str, command: str) -> None:
+    assert warned(text) == [
+        "warning: manifest.json: waves[0].validation: it is Python and no shell command\n"
+        f"  it will be run by sh, so write {command}"
+    ]
+
+
+@pytest.mark.parametrize("text", ["pytest (", "a && && b", "(" * 5000])
+def test_validations_that_are_neither(text: str) -> None:
+    (found,) = warned(text)
+    assert found.startswith("warning: manifest.json: waves[0].validation: no shell command: ")
