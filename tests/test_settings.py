@@ -103,13 +103,24 @@ def test_a_new_row_is_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_chosen_comes_back_from_the_header() -> None:
     chosen = read(
-        {"skip": "task-2, task-1", "task_timeout": "90m", "agent": "demo", "max_log_size": "2K"},
+        {
+            "skip": "task-2, task-1",
+            "task_timeout": "90m",
+            "agent": "demo",
+            "max_log_size": "2K",
+            "setup": " npm ci ",
+            "verify": "",
+            "setup_timeout": "10m",
+            "verify_timeout": "0",
+        },
         {
             "AGENT_COMMAND": "it's -x=y",
             "GRACE": "3",
             "RETRIES": "",
             "BRANCH_PREFIX": "a.b/x-",
             "SUBMODULES": "1",
+            "VERIFY_COMMAND": "pytest",
+            "REQUIRE_COMMITS": "1",
         },
     )
     assert settings.words(chosen) == [
@@ -119,6 +130,9 @@ def test_what_is_chosen_comes_back_from_the_header() -> None:
         "--max-log-size=2048",
         "--agent=demo",
         "--agent-command=it's -x=y",
+        "--setup=npm ci",
+        "--setup-timeout=600",
+        "--require-commits",
         "--branch-prefix=a.b/x-",
         "--submodules",
     ]
@@ -181,3 +195,27 @@ def test_durations(text: str, seconds: int) -> None:
 def test_durations_refused(text: str) -> None:
     with pytest.raises(ValueError, match="such as '90m'"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize("name", ["setup", "verify"])
+def test_a_command_may_be_switched_off(name: str) -> None:
+    variable = f"{name.upper()}_COMMAND"
+    assert getattr(read({}, {variable: "x"}), name) == "x"
+    for nothing in ("", "  ", "\n"):
+        assert read({name: nothing}, {variable: "x"}) == Settings()
+    with pytest.raises(
+        OptionError, match=f"'--{name}': expected one line .*; a longer command goes into a script"
+    ):
+        read({name: "a\nb"}, {})
+
+
+@pytest.mark.parametrize("name", ["setup_timeout", "verify_timeout"])
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("90m", 5400), ("7", 7)])
+def test_limits_of_a_step(name: str, text: str, seconds: int) -> None:
+    assert getattr(read({name: text}, {}), name) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "00", "0s", "-1", "never"])
+def test_limits_refused(text: str) -> None:
+    with pytest.raises(OptionError, match=r"'--setup-timeout': .* is not a duration such as 90m"):
+        read({"setup_timeout": text}, {})

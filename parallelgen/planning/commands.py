@@ -1,6 +1,5 @@
 """Setup and verify of single tasks, and what of these and of other commands is no shell."""
 
-import ast
 import re
 import shlex
 import warnings
@@ -88,6 +87,8 @@ def _is_python(text: str) -> bool:
 
 
 def _parses(text: str) -> bool:
+    import ast  # which a directory without such a validation does without
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

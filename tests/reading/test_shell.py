@@ -1,5 +1,6 @@
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,11 +33,14 @@ def test_nothing_is_run_and_nothing_of_our_environment_counts(
 
 
 def test_a_command_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    asked: list[object] = []
     run = subprocess.run
-    monkeypatch.setattr(
-        subprocess, "run", lambda *args, **keys: asked.append(keys["input"]) or run(*args, **keys)
-    )
+
+    def ask(*arguments: Any, **keys: Any) -> Any:
+        asked.append(keys["input"])
+        return run(*arguments, **keys)
+
+    monkeypatch.setattr(subprocess, "run", ask)
     for command in ("echo once and for all", "echo another one", "echo once and for all"):
         shell.fault(command)
     assert asked == [b"echo once and for all\n", b"echo another one\n"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jinja2 import nodes
 
 from parallelgen.planning.plan import Plan, Task, Wave
-from parallelgen.settings import Settings, in_scripts
+from parallelgen.settings import Settings, in_scripts, read
 from parallelgen.writing import generate, render
 
 FILTERS = {"sh", "comment", "plain"}
@@ -38,6 +38,8 @@ PRINT = """
 for variable in $variables tech_spec; do
   eval "printf '%s\\036' \\"\\$$variable\\""
 done
+commands
+printf '\\036'
 plan
 """
 
@@ -64,9 +66,11 @@ def plans(draw: st.DrawFn) -> Plan:
         deps = tuple(draw(st.sets(st.sampled_from(ids[:split])))) if wave == 2 else ()
         limit = draw(st.none() | st.integers(1, 10**6))
         prompt = "prompts/" + draw(hostile)
-        tasks.append(Task(ident, ident + "-name", wave, tuple(sorted(deps, key=ids.index)), limit, prompt))
+        setup, verify = draw(st.just("") | hostile), draw(st.just("") | hostile | hostile.map("+{}".format))
+        deps = tuple(sorted(deps, key=ids.index))
+        tasks.append(Task(ident, f"{ident}-name", wave, deps, limit, prompt, setup=setup, verify=verify))
     waves = tuple(
-        Wave(number, tuple(task for task in tasks if task.wave == number))
+        Wave(number, tuple(task for task in tasks if task.wave == number), draw(st.none() | several_lines))
         for number in (1, 2)
         if any(task.wave == number for task in tasks)
     )
@@ -76,6 +80,8 @@ def plans(draw: st.DrawFn) -> Plan:
         workspace_root=draw(hostile),
         base_branch=draw(st.just("") | hostile),
         agent_command=draw(several_lines),
+        setup=draw(st.just("") | hostile),
+        verify=draw(st.just("") | hostile),
     )
     return Plan(draw(hostile), draw(hostile), waves, settings)
 
@@ -156,7 +162,20 @@ def test_the_script_sees_the_plan_that_was_rendered(shell: list[str], plan: Plan
         )
         assert [path.name for path in Path(folder).iterdir()] == ["run-parallel.sh"]
     assert done.stderr == b""
-    *values, rows = done.stdout.decode().split("\x1e")
+    *values, commands, rows = done.stdout.decode().split("\x1e")
+    assert [line.split(" ", 2) for line in commands.split("\n")[:-1]] == [
+        *(
+            [task.id, step, text]
+            for task in plan.tasks
+            for step, text in (("setup", task.setup), ("verify", task.verify))
+            if text
+        ),
+        *(
+            [str(wave.number), "validation", " ".join(wave.validation.split())]
+            for wave in plan.waves
+            if wave.validation
+        ),
+    ]
     assert values == [*(row.text(plan.settings) for row in in_scripts()), plan.tech_spec]
     assert [row.split(None, 5) for row in rows.splitlines()] == [
         [
@@ -171,6 +190,54 @@ def test_the_script_sees_the_plan_that_was_rendered(shell: list[str], plan: Plan
     ]
 
 
+TASK = Task("task-001", "task-001-a", 1, (), None, "prompts/a")
+
+
+def script(settings: Settings, *tasks: Task) -> str:
+    return render.render(render.RUN, Plan("x", "", (Wave(1, tasks or (TASK,)),), settings), "parallel/x")
+
+
+def head(text: str) -> list[str]:
+    return text[: text.index("\n\n")].splitlines()
+
+
+def test_the_header_shows_what_is_executed_for_each_task() -> None:
+    other = Task("task-002", "task-002-b", 1, (), None, "prompts/b", setup=":", verify="+pytest -q")
+    lines = head(
+        script(read({"agent_command": "work", "setup": "npm ci", "verify": "make test"}, {}), TASK, other)
+    )
+    (start,) = [n for n, line in enumerate(lines) if line.startswith("# Executed for each task with sh -c, ")]
+    assert ".worktreeinclude" in lines[start]
+    assert lines[start + 1 : start + 6] == [
+        "#   setup   npm ci",
+        "#   agent   work",
+        "#   verify  make test",
+        "#   task-002: setup :",
+        "#   task-002: verify +pytest -q",
+    ]
+    assert not [
+        line for line in head(script(read({"agent": "demo"}, {}))) if "setup" in line or "verify" in line
+    ]
+    demo = "#   agent   the 9 lines of AGENT_COMMAND below"
+    assert demo in head(script(read({"agent": "demo"}, {})))
+
+
+def test_commands_stand_beside_the_plan() -> None:
+    assert "\ncommands() {\n  cat <<'COMMANDS'\nCOMMANDS\n}\n" in script(Settings())
+    own = Task("task-001", "task-001-a", 1, (), None, "prompts/a", setup="npm ci", verify="+x 'y' $z")
+    plan = Plan("x", "", (Wave(1, (own,), "pytest\n  tests/\x07"),))
+    text = render.render(render.RUN, plan, "parallel/x")
+    data = "task-001 setup npm ci\ntask-001 verify +x 'y' $z\n1 validation pytest tests/\n"
+    assert f"<<'COMMANDS'\n{data}COMMANDS\n" in text
+    assert text.index("\nsetting ") < text.index("\ncommands() {") < text.index("\nplan() {")
+
+
+def test_a_script_is_short() -> None:
+    chosen = read({"setup": "npm ci", "verify": "npm test"}, {})
+    tasks = [Task(f"task-{n}", f"task-{n}-a", 1, (), None, "prompts/a") for n in range(7)]
+    assert script(chosen, *tasks).count("\n") <= 100 + len(tasks)
+
+
 @given(plans(), hostile)
 @hypothesis_settings(max_examples=50, deadline=None)
 def test_the_header_says_how_to_make_the_script_again(plan: Plan, directory: str) -> None:
@@ -181,7 +248,7 @@ def test_the_header_says_how_to_make_the_script_again(plan: Plan, directory: str
     assert f"--agent-command={plan.settings.agent_command}" in words
 
 
-@pytest.mark.parametrize("value", ["PLAN", "a\nb", "a\0b"])
+@pytest.mark.parametrize("value", ["PLAN", "COMMANDS", "a\nb", "a\0b"])
 def test_a_line_that_would_break_the_plan_is_an_error(value: str) -> None:
     with pytest.raises(ValueError, match="not a line of data"):
         render.data_line(value)
