@@ -340,12 +340,12 @@ short_of_space() {
   project four
   head -c 100000 /dev/urandom >"$project/large"
   commit_all
-  short_of_space 900
+  short_of_space 1500
   completes --dry-run
   err_lacks 'disk space'
   completes
   err_lacks 'disk space'
-  sed 's/ 900 / 100000000 /' "$home/bin/df" >"$home/df" && cat "$home/df" >"$home/bin/df"
+  sed 's/ 1500 / 100000000 /' "$home/bin/df" >"$home/df" && cat "$home/df" >"$home/bin/df"
   completes --force
   err_lacks 'disk space'
 }

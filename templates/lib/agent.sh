@@ -19,62 +19,85 @@ choose_tools() {
   fi
 }
 
-# run_agent: launch the agent, wait until it has ended or was stopped, and stop what it has left. Sets: agent exit_code
+# run_group <command>...: run a step that becomes a command of the user's, and stop what that has left. Sets: step_status (128+N
+# for a death by signal N) left_count left_running (of what was stopped, number and `PID COMMAND` lines)
+run_group() {
+  [ "$group_by" != shell ] || set -m
+  run_step "$@"
+  step_status=$?
+  [ "$group_by" != shell ] || set +m
+  # Death by signal N is 128+N in most shells, 256+N in ksh93 and 384+N in yash.
+  [ "$step_status" -le 255 ] || step_status=$((128 + step_status % 128))
+  processes='' left_count=0
+  [ -z "$cause" ] || return 0
+  # Whoever has left its group by now can be found by the mark. To ask ps each time would cost more.
+  if is_group "$last_step" || [ -n "$(list_marked || say unknown)" ]; then
+    add_processes "$last_step"
+  fi
+  keep_living || return 0
+  # shellcheck disable=SC2086  # numbers
+  set -- $processes
+  left_count=$#
+  left_running=$({ ps -A -o pid= -o args= 2>/dev/null || ps -o pid= -o args=; } |
+    awk -v list="$processes " 'index(list, " " $1 " ")')
+  say "${id#.}: stopping what the ${step_name:-agent} left running:" "$left_running" >>"$step_log"
+  stop_processes "$last_step"
+}
+
+# run_agent: launch the agent, wait until it has ended or was stopped, and stop what it has left. Sets: exit_code
 run_agent() {
   # Where the agent's own commits begin: at its first launch in this worktree.
   read_record "$id.agent"
   start_commit=${record_start_commit:-$(read_git -C "$worktree" rev-parse --quiet --verify HEAD)}
-  ! is_there "$worktree/$marker" || rm -f -- "$worktree/$marker"
-  [ "$group_by" != shell ] || set -m
-  run_step become_agent
-  exit_code=$?
-  [ "$group_by" != shell ] || set +m
-  agent=$last_step
-  # Death by signal N is 128+N in most shells, 256+N in ksh93 and 384+N in yash.
-  [ "$exit_code" -le 255 ] || exit_code=$((128 + exit_code % 128))
-  [ -z "$cause" ] || { exit_code='' && return 0; }
-  processes=
-  # Whoever has left its group by now can be found by the mark. To ask ps each time would cost more.
-  if is_group "$agent" || [ -n "$(list_marked || say unknown)" ]; then
-    add_processes "$agent"
+  exit_code=0
+  if [ -n "$has_worked" ] && [ -e "$worktree/$marker" ]; then
+    say "[run-parallel.sh: the agent had done its part before; what is left is to verify it]" >>"$log"
+    return
   fi
-  if keep_living; then
-    # shellcheck disable=SC2086  # numbers
-    set -- $processes
-    stopped=$#
-    { ps -A -o pid= -o args= 2>/dev/null || ps -o pid= -o args=; } |
-      awk -v list="$processes " 'index(list, " " $1 " ")' >"$state/$id.stopped"
-    { say "$id: stopping what the agent left running:" && cat -- "$state/$id.stopped"; } >>"$log"
-    stop_processes "$agent"
+  begin_work || return 0
+  ! is_there "$worktree/$marker" || rm -f -- "$worktree/$marker"
+  input=$dir/$prompt step_log=$log
+  if [ -e "$state/$id.feedback" ]; then
+    input=$state/.$id.prompt
+    cat -- "$state/$id.feedback" "$dir/$prompt" >"$input" || { error=state && return; }
+  fi
+  run_group become_command "$AGENT_COMMAND" "$input"
+  exit_code=$step_status
+  [ -z "$cause" ] || { exit_code='' && return 0; }
+  # Unless something is to come, what happens now does not change the verdict.
+  [ -n "$verify$also_verify" ] || settled=1
+  if [ "$left_count" -gt 0 ]; then
+    stopped=$left_count
+    say "$left_running" >"$state/$id.stopped"
   fi
 }
 
-# become_agent: take the place of this subshell: prompt on stdin, output to the log, nothing else inherited
-become_agent() {
+# become_command <command> <file>: take the place of this subshell, as a command of the user's: in the worktree, the file on
+# stdin, output to the log of the step, nothing else inherited
+become_command() {
   trap - TERM HUP PIPE USR1 USR2
-  exec <"$dir/$prompt" >>"$log" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
-  # The record is of this process, which becomes the agent: there is no moment at which an agent runs unrecorded.
-  read_pid
-  read_identity "$pid"
-  write_record "$id.agent" "start_commit=$start_commit" "identity=$identity" "pid=$pid" || exit 125
+  exec <"$2" >>"$step_log" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+  # The record is of this process, which becomes the command: there is no moment at which it runs unrecorded.
+  record_process || exit 125
   cd -- "$worktree" || exit 125
   umask "$user_umask"
   # These mark a Claude Code session; an agent that inherits them believes that it is nested, and misbehaves.
   unset CLAUDECODE CLAUDE_CODE_CHILD_SESSION CLAUDE_CODE_SESSION_ID CLAUDE_CODE_ENTRYPOINT CLAUDE_CODE_EXECPATH \
-    CLAUDE_CODE_SSE_PORT CLAUDE_EFFORT CLAUDE_JOB_DIR AI_AGENT TRACEPARENT
-  PARALLEL_TASK=$id PARALLEL_WAVE=$wave PARALLEL_BRANCH=$branch PARALLEL_DIR=$dir PARALLEL_WORKTREE=$worktree
-  PARALLEL_ATTEMPT=$attempt PARALLEL_MARK=$worktree:
+    CLAUDE_CODE_SSE_PORT CLAUDE_EFFORT CLAUDE_JOB_DIR AI_AGENT TRACEPARENT PARALLEL_VERIFY_LOG
+  PARALLEL_TASK=${id#.} PARALLEL_WAVE=$wave PARALLEL_BRANCH=$branch PARALLEL_DIR=$dir PARALLEL_WORKTREE=$worktree
+  PARALLEL_ATTEMPT=$attempt PARALLEL_SLOT=$slot PARALLEL_MARK=$worktree:
+  [ ! -e "$state/$id.feedback" ] || export PARALLEL_VERIFY_LOG="$verify_log"
   # As `git -c` hands settings down. A gc in the background would outlive its agent, be killed half-way, and work on what all
   # worktrees share.
   # shellcheck disable=SC2089  # git takes the quotes away
   GIT_CONFIG_PARAMETERS="${GIT_CONFIG_PARAMETERS:+$GIT_CONFIG_PARAMETERS }'gc.auto=0' 'maintenance.auto=false'"
   # shellcheck disable=SC2090
-  export PARALLEL_TASK PARALLEL_WAVE PARALLEL_BRANCH PARALLEL_DIR PARALLEL_WORKTREE PARALLEL_ATTEMPT PARALLEL_MARK \
-    GIT_CONFIG_PARAMETERS
+  export PARALLEL_TASK PARALLEL_WAVE PARALLEL_BRANCH PARALLEL_DIR PARALLEL_WORKTREE PARALLEL_ATTEMPT PARALLEL_SLOT \
+    PARALLEL_MARK GIT_CONFIG_PARAMETERS
   case $group_by in
-    setsid) exec setsid sh -c "$AGENT_COMMAND" ;;
-    perl) exec perl -e 'setpgrp(0, 0); exec { $ARGV[0] } @ARGV or exit 127' sh -c "$AGENT_COMMAND" ;;
-    *) exec sh -c "$AGENT_COMMAND" ;;
+    setsid) exec setsid sh -c "$1" ;;
+    perl) exec perl -e 'setpgrp(0, 0); exec { $ARGV[0] } @ARGV or exit 127' sh -c "$1" ;;
+    *) exec sh -c "$1" ;;
   esac
 }
 
@@ -156,10 +179,10 @@ stop_processes() {
   ! keep_living || warn "$id: these processes survived KILL:$processes" 2>>"$log"
 }
 
-# recall_agent: find the agent that the task had. Sets: recalled (its process id, which is also its group, or 0 when that
-# number may be another's by now: while a group lives its number is not given to a new process, but a reboot ends that)
-recall_agent() {
-  read_record "$id.agent"
+# recall_process <record>: find the process that wrote the record. Sets: recalled (its process id, which is also its group, or 0
+# when that number may be another's by now: while a group lives its number is not given to a new process, but a reboot ends that)
+recall_process() {
+  read_record "$1"
   recalled=${record_pid:-0}
   if is_alive "$recalled"; then
     [ "$identity" = "$record_identity" ] || recalled=0
@@ -168,8 +191,11 @@ recall_agent() {
   fi
 }
 
-# stop_remains: stop what is left of an agent whose runner died, known by its record and its mark
+# stop_remains: stop what is left of a task whose runner died: what it ran, known by its records, and all with its mark
 stop_remains() {
-  recall_agent
+  recall_process "$id.agent"
   stop_processes "$recalled"
+  [ -e "$state/$id.steps" ] || return 0
+  recall_process "$id.steps"
+  [ "$recalled" = 0 ] || stop_processes "$recalled"
 }

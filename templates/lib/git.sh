@@ -5,11 +5,18 @@ git_settings='-c gc.auto=0 -c maintenance.auto=false -c core.pager=cat -c core.q
   -c status.showUntrackedFiles=normal -c status.renames=true -c diff.renames=true -c diff.ignoreSubmodules=none
   -c diff.orderFile=/dev/null -c merge.renames=true -c merge.autoStash=false -c rerere.autoUpdate=false
   -c submodule.recurse=false -c commit.gpgSign=false'
+# What the next git reads.
+git_input=/dev/null
 
 # read_git <argument>...: git that only reads: it takes no lock, and what a partial clone lacks stays where it is
 read_git() {
+  ask_git "$@" </dev/null
+}
+
+# ask_git <argument>...: the same, with our stdin
+ask_git() {
   # shellcheck disable=SC2086  # words
-  GIT_OPTIONAL_LOCKS=0 GIT_NO_LAZY_FETCH=1 GIT_ALLOW_PROTOCOL=none LANGUAGE=C git $git_settings "$@" </dev/null
+  GIT_OPTIONAL_LOCKS=0 GIT_NO_LAZY_FETCH=1 GIT_ALLOW_PROTOCOL=none LANGUAGE=C git $git_settings "$@"
 }
 
 # run_git <argument>...: git that never prompts, opens an editor, reads stdin or leaves a process behind
@@ -26,7 +33,7 @@ become_git() {
   GIT_TERMINAL_PROMPT=0 GIT_EDITOR=: GIT_OPTIONAL_LOCKS=0 LANGUAGE=C PARALLEL_MARK=${worktree-}:
   export GIT_TERMINAL_PROMPT GIT_EDITOR GIT_OPTIONAL_LOCKS LANGUAGE PARALLEL_MARK
   # shellcheck disable=SC2086  # words
-  exec git $git_settings "$@" </dev/null
+  exec git $git_settings "$@" <"$git_input"
 }
 
 # enter_repository: find the project. Sets: root (its top) git_common (its repository) parallel_dir (relative to root)

@@ -8,7 +8,7 @@ start_afresh() {
     # Where a scheduler was killed its agent may still be at work.
     [ ! -e "$state/$id.agent" ] || stop_remains
     [ "$force" -eq 0 ] || set_aside || fail "ERROR: cannot move worktree and branch of $id aside"
-    for record in start agent result earlier stopped; do
+    for record in start agent result earlier stopped steps before feedback; do
       [ ! -e "$state/$id.$record" ] || rm -f -- "$state/$id.$record"
     done
   done <<EOF
@@ -37,18 +37,24 @@ run_one() {
     exit 0
   fi
   [ -n "$selected" ] || fail "ERROR: $id is ${outcome:-skipped}"
-  stopping='' run_outcome=completed tried=0
-  trap 'stopping=INT && stop_task interrupted' INT
-  trap 'stopping=HUP && stop_task interrupted' HUP
-  trap 'stopping=TERM && stop_task interrupted' TERM
+  run_outcome=completed tried=0 slot=1
   progress "wave=$wave status=started"
   watch_checkout
   begin_attempt
-  run_task
+  run_here do_task
   report_task
   run_step end_checkout
   [ "$record_status" = completed ] || run_outcome=failed
   exit_with_outcome
+}
+
+# run_here <steps>: run the task in this process, which signals may stop
+run_here() {
+  stopping=''
+  trap 'stopping=INT && stop_task interrupted' INT
+  trap 'stopping=HUP && stop_task interrupted' HUP
+  trap 'stopping=TERM && stop_task interrupted' TERM
+  run_task "$1"
 }
 
 # main <argument>...: what both scripts call
@@ -71,6 +77,7 @@ main() {
   # shellcheck disable=SC2086  # names
   need $utilities
   plan=$(plan) || fail "ERROR: cannot read the plan"
+  own_commands=$(commands) || fail "ERROR: cannot read the plan"
   locate "${directory:-$scripts/..}"
   read_boot
   read_clock
@@ -111,6 +118,7 @@ main() {
   # A crash may have torn the last line.
   end_line "$owners"
   repair_repository
+  [ "$mode" = task ] || try_baseline
   [ "$retry" -eq 1 ] || start_afresh
   if [ "$mode" = task ]; then
     run_one

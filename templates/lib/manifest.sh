@@ -44,7 +44,7 @@ write_manifest() {
         if (key == "error") error = value
         if (key == "attempt") task = task ", \"attempts\": " value
         if (key ~ /^(commits|exit_code)$/) task = task ", " quoted(key) ": " value
-        if (key ~ /^(error|by|tip|started_at|finished_at)$/) task = task ", " quoted(key) ": " quoted(value)
+        if (key ~ /^(error|by|step|tip|started_at|finished_at)$/) task = task ", " quoted(key) ": " quoted(value)
       }
       tasks = add(tasks, ",\n", "      " id ": {" task "}")
       members = add(members, ", ", id)

@@ -95,6 +95,8 @@ draw_frame() {
       else if (value[record ":by"] != "") note[i] = "by " value[record ":by"]
       else if (value[record ":uncommitted"] + 0 > 0) note[i] = value[record ":uncommitted"] " uncommitted"
       else if (value[record ":attempt"] + 0 > 1) note[i] = "attempt " value[record ":attempt"]
+      step[i] = value[(record == start ? id[i] ".steps" : record) ":step"]
+      if (outcome[i] == "running" && step[i] ~ /^(include|setup|verify)$/) note[i] = step[i]
       sum[outcome[i]]++
       in_wave[wave[i]]++
       if (outcome[i] == "completed") done[wave[i]]++
@@ -140,7 +142,7 @@ draw_frame() {
       cell = commits[i] == "" ? "" : small ? "+" commits[i] : count(commits[i], "commit")
       text = text gap pad(cell, small ? 3 : 10)
       # A log without a record of its task is of an earlier run.
-      cell = began[i] == "" ? "" : last[i]
+      cell = began[i] == "" ? "" : last["..//" id[i] (outcome[i] != "completed" && step[i] ~ /^(setup|verify)$/ ? "." step[i] : "") ".log"]
       if (note[i] != "") cell = note[i] (cell == "" ? "" : ": " cell)
       return text gap fit(cell, width - name_width - outcome_width - (small ? 16 : 27))
     }
@@ -184,7 +186,6 @@ draw_frame() {
       id[++total] = $1
       name[total] = $2
       wave[total] = $3
-      owner_of["..//" $1 ".log"] = total
       if (length($1) > id_width) id_width = length($1)
       if (length($2) > name_width) name_width = length($2)
       next
@@ -194,7 +195,7 @@ draw_frame() {
     /^==> \.\.\/\/.* <==$/ {
       part = "logs"
       keep_log()
-      owner = owner_of[$2]
+      owner = $2
       next
     }
     part == "logs" { line[++line_total] = $0; next }

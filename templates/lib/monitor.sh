@@ -44,13 +44,13 @@ print_sight() {
   printf '\n'
   cd -- "$state" 2>/dev/null || return 0
   [ -r /proc/self/stat ] || LC_ALL=C TZ=UTC0 ps -A -o pid= -o stat= -o lstart=
-  set -- run *.start *.result
+  set -- run *.start *.steps *.result
   if [ "$crowded" -eq 0 ]; then
     set -- "$@" ..//*.log
   else
     # On a screen that cannot hold all tasks, those that have ended come last.
     for start in *.start; do
-      [ -f "${start%.start}.result" ] || set -- "$@" "..//${start%.start}.log"
+      [ -f "${start%.start}.result" ] || set -- "$@" "..//${start%start}"*log
     done
   fi
   if [ "$tail_takes_many" -eq 1 ]; then

@@ -60,7 +60,7 @@ parse_options() {
         [ "$takes" != flag ] || usage_error "option '${1%%=*}' takes no value"
         ;;
       --*)
-        set_option "$1" ${2+"$2"}
+        set_option "$@"
         [ "$takes" = flag ] || shift
         ;;
       *) usage_error "unknown argument '$1'" ;;
@@ -88,7 +88,10 @@ EOF
       ;;
   esac
   [ "$takes" != flag ] || set -- "$1" 1
-  [ -n "${2-}" ] || [ "$1,$#" = --skip,2 ] || usage_error "option '$1' needs a value"
+  [ -n "${2-}" ] || case $1 in
+    --skip | --setup | --verify) [ $# -gt 1 ] ;;
+    *) false ;;
+  esac || usage_error "option '$1' needs a value"
   eval "$variable=\$2"
 }
 

@@ -1,8 +1,12 @@
 # --- plan: the tasks of this run, and how they are shown
 
 # use_task: say where everything of a task is, for the words of a line of the plan (id name ...). Sets: branch worktree log
+# setup_log verify_log
 use_task() {
-  branch=$BRANCH_PREFIX$name worktree=$workspaces/$id log=$logs/$id.log
+  branch=$BRANCH_PREFIX$name worktree=$workspaces/$id log=$logs/$id.log setup_log=$logs/$id.setup.log verify_log=$logs/$id.verify.log
+  # The baseline has no branch, and one log.
+  [ "$id" != .baseline ] ||
+    branch='' worktree=$workspaces/baseline-${dir##*/} log=$logs/baseline.log setup_log=$log verify_log=$log
 }
 
 # find_task <id or name>: look a task up, or fail. Sets: id name wave deps limit prompt, and what use_task sets
@@ -78,26 +82,48 @@ select_tasks() {
 show_plan() {
   say "=== Parallel Execution Plan ===" "" "Parallel Dir: $parallel_dir" "Tech Spec: $tech_spec" \
     "Base Branch: $base_branch" "Max Concurrent: $MAX_CONCURRENT"
-  say "$plan" "" "$selected" | root=${WORKSPACE_ROOT%/} awk -v prefix="$BRANCH_PREFIX" -v kib="$tree_kib" '
-    !NF { is_selected = 1; next }
-    !is_selected { if (length($2) > width) width = length($2); next }
-    { line[++count] = $0; size[$3]++ }
+  if [ "$has_include" -eq 1 ]; then
+    round_size "$included_kib"
+    say "Include: $(say "$included" | grep -c .) paths, ~$size each"
+  fi
+  [ -z "$SETUP_COMMAND" ] || say "Setup: $SETUP_COMMAND"
+  [ -z "$VERIFY_COMMAND" ] || say "Verify: $VERIFY_COMMAND"
+  round_size "$tree_kib"
+  say "$own_commands" plan "$plan" selected "$selected" | root=${WORKSPACE_ROOT%/} awk -v prefix="$BRANCH_PREFIX" -v size="$size" '
+    NF < 2 { phase += NF; next }
+    !phase { owner = $1; kind = $2; sub(/^[^ ]+ +[^ ]+ +/, ""); told[owner, kind] = $0; next }
+    phase == 1 { if (length($2) > width) width = length($2); next }
+    { line[++count] = $0; tasks[$3]++ }
+    function tell(owner, kind) { if ((owner, kind) in told) printf "      %s: %s\n", kind, told[owner, kind] }
     END {
       for (i = 1; i <= count; i++) {
         split(line[i], word, " ")
         if (word[3] != wave)
-          printf "\nWave %s (%s):\n", word[3], (size[word[3]] == 1 ? "1 task" : size[word[3]] " tasks, parallel")
+          printf "\nWave %s (%s):\n", word[3], (tasks[word[3]] == 1 ? "1 task" : tasks[word[3]] " tasks, parallel")
         wave = word[3]
         printf "  - %-" (width + 2) "s -> %s/%s (%s)\n", word[2], ENVIRON["root"], word[1], prefix word[2]
+        tell(word[1], "setup")
+        tell(word[1], "verify")
+        split(line[i + 1], after, " ")
+        if (after[3] != wave) tell(wave, "validation")
       }
       printf "\nTotal Tasks: %d\nEstimated Worktree Space: ", count
       worktrees = count + 0 (count == 1 ? " worktree" : " worktrees")
-      if (kib == "") { print "unknown (" worktrees ")"; exit }
-      for (unit = 1; kib >= 1024 && unit < 3; unit++) kib /= 1024
-      each = int(kib) + (kib > int(kib) || kib == 0)
-      name = substr("KBMBGB", 2 * unit - 1, 2)
-      print "~" each * count name " (" worktrees " x ~" each name ")"
+      if (size == "unknown") { print "unknown (" worktrees ")"; exit }
+      print "~" size * count substr(size, length(size) - 1) " (" worktrees " x ~" size ")"
     }'
+}
+
+# round_size <KiB>: Sets: size (such as 180MB, rounded up; `unknown` for nothing)
+round_size() {
+  size=${1:-unknown}
+  [ -n "$1" ] || return 0
+  [ "$size" != 0 ] || size=1
+  for unit in KB MB GB; do
+    [ "$size" -ge 1024 ] && [ "$unit" != GB ] || break
+    size=$(((size + 1023) / 1024))
+  done
+  size=$size$unit
 }
 
 # show_retries: print the tasks that failed, with their errors

@@ -22,6 +22,7 @@ preflight() {
   dependencies=$(list_dependencies)
   check_dependencies
   check_agent
+  find_included
   check_space
 }
 
@@ -169,7 +170,7 @@ check_space() {
     awk '{ sum += $4 } END { if ($0 == "end") printf "%.0f", int((sum + 1023) / 1024) }')
   place=$workspaces
   [ -d "$place" ] || place=$root
-  df -P -k -- "$place" 2>/dev/null | awk -v count="$new_worktrees" -v kib="$tree_kib" '
+  df -P -k -- "$place" 2>/dev/null | awk -v count="$new_worktrees" -v kib="$((${tree_kib:-0} + ${included_kib:-0}))" '
     NR == 2 && $4 ~ /^[0-9]+$/ && $4 < count * kib { exit 1 }' ||
     warn "WARNING: Not enough disk space for $new_worktrees worktrees below '$WORKSPACE_ROOT'."
 }

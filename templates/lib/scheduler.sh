@@ -66,20 +66,22 @@ end_unstarted() {
 start_task() {
   if [ ! -s "$state/$id.result" ] && read_record "$id.start" && is_alive "$record_pid" "$record_identity"; then
     # Somebody runs it by hand.
-    running="$running$id:$record_pid:$record_identity " to_adopt="$to_adopt$id:: " patience=1
+    running="$running$id:s$record_slot:$record_pid:$record_identity " to_adopt="$to_adopt$id: " patience=1
     return
   fi
-  tried=$detail
+  tried=$detail slot=1
+  while [ "${running#*":s$slot:"}" != "$running" ]; do
+    slot=$((slot + 1))
+  done
   begin_attempt
   (
     # Not behind the bracket: yash would put another process in between.
     exec </dev/null
     trap '' INT HUP
-    run_task
-    # By now another process may have the number of a scheduler that died.
-    ! is_alive "$$" "$own_identity" || kill -s USR1 "$$"
+    run_task do_task
+    tell_scheduler
   ) &
-  running="$running$id:$!: "
+  running="$running$id:s$slot:$!: "
 }
 
 # collect_results: move each running task whose verdict is there, or whose runner died without one, to ended
@@ -89,7 +91,7 @@ collect_results() {
   [ "$now" -lt "$look_due" ] && [ -z "$adopted$stopping" ] || look=1 look_due=$((now + tick))
   adopted=
   for entry in $running; do
-    id=${entry%%:*} runner=${entry#*:}
+    id=${entry%%:*} runner=${entry#*:*:}
     runner_identity=${runner#*:} runner=${runner%%:*}
     if [ ! -s "$state/$id.result" ] && { [ "$look" -eq 0 ] || is_alive "$runner" "$runner_identity"; }; then
       # Those that an earlier scheduler has started have an identity here, and do not tell us.
@@ -109,11 +111,13 @@ bury_task() {
   use_task
   warn "$id: its runner died without a verdict"
   stop_remains
+  read_record "$id.steps"
+  step_name=$record_step
   read_record "$id.start"
   verdict=failed
   [ -z "$stopping" ] || verdict=interrupted
-  write_record "$id.result" "attempt=$record_attempt" "tried=$record_tried" "error=lost" "started=$record_started" \
-    "started_at=$record_started_at" "finished=$now" "finished_at=$now_at" "status=$verdict" && return
+  write_record "$id.result" "attempt=$record_attempt" "tried=$record_tried" "error=lost" "step=$step_name" \
+    "started=$record_started" "started_at=$record_started_at" "finished=$now" "finished_at=$now_at" "status=$verdict" && return
   unrecorded="$unrecorded$id "
   warn "$id: its verdict cannot be recorded: is the disk full?"
 }
@@ -146,15 +150,17 @@ pass_signals() {
     warn "Stopping: the agents have $GRACE seconds to end; another signal kills them."
   fi
   for entry in $running; do
-    id=${entry%%:*} runner=${entry#*:} name=''
+    id=${entry%%:*} runner=${entry#*:*:} name=''
     use_task
     # Every time we wake: a runner that has only just been started may not have its trap yet.
     ! is_alive "${runner%%:*}" "${runner#*:}" || kill -s TERM "${runner%%:*}" 2>/dev/null
     [ "$signals" -gt 1 ] || continue
-    recall_agent
     processes=
-    add_processes "$recalled"
-    signal_all KILL "$recalled"
+    for record in agent steps; do
+      recall_process "$id.$record"
+      add_processes "$recalled"
+      signal_all KILL "$recalled"
+    done
   done
 }
 
@@ -162,9 +168,10 @@ pass_signals() {
 run_plan() {
   opened=' ' closed=' ' ended='' outcome='' stopping='' said_stopping='' signals=0 awake='' sleeper=''
   # Of the step that comes after the last task.
-  cause='' step='' stopped_step='' exit_code=''
+  cause='' step='' stopped_step='' settled=''
   run_outcome=running run_started=$now run_started_at=$now_at run_finished='' run_finished_at=''
-  trap 'wake' USR1
+  # A runner has something to tell.
+  trap 'manifest_stale=1 && wake' USR1
   trap 'on_signal INT' INT
   trap 'on_signal TERM' TERM
   trap 'on_signal HUP' HUP

@@ -14,7 +14,7 @@ write_record() {
 # read_record <name>: read the record; false when there is none. Sets: record_KEY for each key below, empty without a line
 read_record() {
   for key in status attempt pid identity commits uncommitted error started started_at finished finished_at base_branch \
-    base_commit start_commit max_concurrent wave used tried tip stopped; do
+    base_commit start_commit max_concurrent wave used tried tip stopped slot step included setup worked proof; do
     eval "record_$key="
   done
   [ -f "$state/$1" ] || return 1
@@ -43,9 +43,15 @@ list_states() {
       facts = status = ""
       while ((getline line < file) > 0) {
         if (line ~ /^status=/) status = substr(line, 8)
-        else if (line ~ /^[a-z_]+=[^ ]+$/ && line !~ /^(pid|identity|used|kept)=/) facts = facts " " line
+        else if (line ~ /^[a-z_]+=[^ ]+$/ && line !~ /^(pid|identity|used|kept|slot)=/) facts = facts " " line
       }
       close(file)
+    }
+    function step_of(id,   file, line, step) {
+      file = ENVIRON["state"] "/" id ".steps"
+      while ((getline line < file) > 0) if (line ~ /^step=/) step = " " line
+      close(file)
+      return step
     }
     function wave_status() {
       if (count["running"] || (run == "running" && count["pending"] && count["pending"] < size)) return "running"
@@ -70,6 +76,7 @@ list_states() {
         read_record(ENVIRON["state"] "/" $1 ".start")
         status = is_running ? "running" : facts != "" ? "lost" : told_status[$1] != "" ? told_status[$1] : "pending"
         if (facts == "") facts = told[$1]
+        if (is_running) facts = facts step_of($1)
       }
       # Whose verdict could not be recorded has failed all the same.
       if (index(unrecorded, " " $1 " ")) { status = "failed"; facts = " error=state" }
@@ -81,15 +88,15 @@ list_states() {
     END { if (!is_whole) exit 1; end_wave() }'
 }
 
-# find_running: find the tasks without a verdict whose runner is alive. Sets: running, an ID:PID:IDENTITY for each, with
-# blanks between
+# find_running: find the tasks without a verdict whose runner is alive. Sets: running, an ID:sSLOT:PID:IDENTITY for each,
+# with blanks between
 find_running() {
   running=
   for record in "$state"/*.start; do
     id=${record##*/}
     id=${id%.start}
     [ -s "$state/$id.result" ] || ! read_record "$id.start" || ! is_alive "$record_pid" "$record_identity" ||
-      running="$running$id:$record_pid:$record_identity "
+      running="$running$id:s$record_slot:$record_pid:$record_identity "
   done
 }
 

@@ -3,15 +3,10 @@
 # begin_attempt: give the next attempt a log of its own, and report that it starts. Sets: attempt (1 for the first)
 # resuming (1 when an earlier one may have left anything)
 begin_attempt() {
-  attempt=1 resuming=$retry
+  resuming=$retry
   [ "$tried" -eq 0 ] || resuming=1
-  while is_there "$logs/$id.$attempt.log"; do
-    attempt=$((attempt + 1))
-  done
-  if is_there "$log"; then
-    mv -f -- "$log" "$logs/$id.$attempt.log"
-    attempt=$((attempt + 1))
-  fi
+  keep_log "$logs/$id"
+  attempt=$turn
   printf '' >"$log"
   forget_verdict
   nth=
@@ -19,50 +14,71 @@ begin_attempt() {
   progress "wave=$wave task=$id status=started$nth"
 }
 
-# run_task: take the task from its worktree to its verdict, and record that before anybody is told
+# keep_log <path>: if there is PATH.log, move it to PATH.N.log. Sets: turn (the number of the next one)
+keep_log() {
+  turn=1
+  while is_there "$1.$turn.log"; do
+    turn=$((turn + 1))
+  done
+  if is_there "$1.log"; then
+    mv -f -- "$1.log" "$1.$turn.log"
+    turn=$((turn + 1))
+  fi
+}
+
+# run_task <steps>: take the task through its steps to its verdict, and record that before anybody is told
 run_task() {
   # This may be a subshell: it inherits the variables of the scheduler, not its traps.
-  awake='' sleeper='' step='' last_step='' stopped_step='' agent='' cause='' error='' exit_code='' commits='' uncommitted=''
-  stopped='' tip=''
+  awake='' sleeper='' step='' last_step='' stopped_step='' cause='' settled='' error='' exit_code='' start_commit=''
+  commits='' uncommitted='' stopped='' tip=''
   read_pid
   runner=$pid
-  [ "$mode" = task ] || trap 'stop_task interrupted' TERM
+  [ "$runner" = "$$" ] || trap 'stop_task interrupted' TERM
   trap 'stop_task timeout' USR2
+  trap 'overdue=1 && stop_step' USR1
   read_identity "$runner"
   runner_identity=$identity
   find_use
   started=$now started_at=$now_at
-  write_record "$id.start" "attempt=$attempt" "tried=${tried#0}" "used=$used" "started=$started" "started_at=$started_at" \
-    "identity=$runner_identity" "pid=$runner" || return 1
+  write_record "$id.start" "attempt=$attempt" "tried=${tried#0}" "used=$used" "slot=$slot" "started=$started" \
+    "started_at=$started_at" "identity=$runner_identity" "pid=$runner" || return 1
   # Either a new scheduler sees this record, or we see that it has taken over from ours, and leave the task to it.
-  [ "$mode" = task ] || [ -e "$state/lock.$$" ] || return 1
+  [ "$runner" = "$$" ] || [ -e "$state/lock.$$" ] || return 1
   [ "$resuming" -eq 0 ] || ! is_ours || stop_remains 2>>"$log"
-  keep_time &
+  [ "$limit" != - ] || limit=$TASK_TIMEOUT
+  keep_time "$log" "$limit" USR2 &
   timekeeper=$!
+  find_commands
+  recall_steps
+  "$1"
 
+  decide_verdict
+  # What comes now cannot change the verdict.
+  trap '' TERM USR1 USR2
+  read_clock
+  write_record "$id.result" "attempt=$attempt" "tried=${tried#0}" "tip=$tip" "commits=$commits" "uncommitted=$uncommitted" \
+    "stopped=$stopped" "exit_code=$exit_code" "error=$error" "step=$step_name" "started=$started" "started_at=$started_at" \
+    "finished=$now" "finished_at=$now_at" "status=$verdict"
+  kill -s TERM "$timekeeper" 2>/dev/null
+  reap "$timekeeper"
+}
+
+# do_task: the steps of a task, each if the one before it has succeeded
+do_task() {
   if ! make_worktree; then
     error=worktree
     [ -n "$cause" ] || complain "cannot create worktree $WORKSPACE_ROOT/$id:"
   elif ! merge_dependencies; then
-    : # It has set error.
+    : # It has set error, as those below do.
   elif ! add_submodules; then
     error=worktree
     [ -n "$cause" ] || complain "cannot initialise the submodules of $WORKSPACE_ROOT/$id:"
   elif [ ! -f "$dir/$prompt" ] || [ ! -r "$dir/$prompt" ]; then
     error=prompt_missing
-  elif [ -z "$cause" ]; then
+  elif include_files && set_up && [ -z "$cause" ]; then
     run_agent
+    [ -n "$cause$error" ] || { judge_agent && commit_leftovers && check_commits && verify_work; }
   fi
-
-  decide_verdict
-  # What comes now cannot change the verdict.
-  trap '' TERM USR2
-  read_clock
-  write_record "$id.result" "attempt=$attempt" "tried=${tried#0}" "tip=$tip" "commits=$commits" "uncommitted=$uncommitted" \
-    "stopped=$stopped" "exit_code=$exit_code" "error=$error" "started=$started" "started_at=$started_at" "finished=$now" \
-    "finished_at=$now_at" "status=$verdict"
-  kill -s TERM "$timekeeper" 2>/dev/null
-  reap "$timekeeper"
 }
 
 # find_use: find out whether an agent or a person may have worked in the worktree. Sets: used (0: it holds only what our git
@@ -71,7 +87,7 @@ find_use() {
   used=0
   [ "$resuming" -eq 1 ] && is_there "$worktree" || return 0
   # A verdict may have called a person here.
-  if [ -e "$state/$id.agent" ] || [ -e "$state/$id.earlier" ] || ! read_record "$id.start" || [ "$record_used" != 0 ]; then
+  if [ -e "$state/$id.agent" ] || [ -e "$state/$id.steps" ] || [ -e "$state/$id.earlier" ] || ! read_record "$id.start" || [ "$record_used" != 0 ]; then
     used=1
   fi
 }
@@ -81,25 +97,24 @@ is_ours() {
   [ -e "$state/$id.agent" ] || ! read_worktree || is_on_branch || [ -z "$head" ]
 }
 
-# keep_time: in the background, whether or not the scheduler lives: cut the log when it has grown too long, and tell the
-# runner when the time of the task is over
+# keep_time <log> <seconds> <signal>: in the background, whether or not the scheduler lives: cut the log when it has grown too
+# long, and send the runner the signal when the time is over
 keep_time() {
   trap 'runner=; wake' TERM
   trap '' INT HUP USR1 USR2
-  [ "$limit" != - ] || limit=$TASK_TIMEOUT
-  left=$limit
+  due=$((now + $2)) left=$2
   while :; do
     nap "$((left < 1 ? 1 : left < tick ? left : tick))"
     # bash may lose a trap: the verdict ends us as well, and the runner is told until it has heard.
     is_alive "$runner" "$runner_identity" && [ ! -s "$state/$id.result" ] || return 0
-    if [ "$(wc -c <"$log")" -gt "$MAX_LOG_SIZE" ]; then
+    if [ "$(wc -c <"$1")" -gt "$MAX_LOG_SIZE" ]; then
       # dd without input truncates its output at the offset.
-      dd if=/dev/null of="$log" bs=1 seek="$MAX_LOG_SIZE" 2>/dev/null
-      printf '\n[run-parallel.sh: log cut at %s bytes]\n' "$MAX_LOG_SIZE" >>"$log"
+      dd if=/dev/null of="$1" bs=1 seek="$MAX_LOG_SIZE" 2>/dev/null
+      printf '\n[run-parallel.sh: log cut at %s bytes]\n' "$MAX_LOG_SIZE" >>"$1"
     fi
     read_clock
-    left=$((started + limit - now))
-    [ "$left" -gt 0 ] || [ -z "$runner" ] || kill -s USR2 "$runner"
+    left=$((due - now))
+    [ "$left" -gt 0 ] || [ -z "$runner" ] || kill -s "$3" "$runner"
   done
 }
 
@@ -122,26 +137,34 @@ run_step() {
   return "$step_status"
 }
 
-# stop_task <cause>: called by traps: record why before any signal is sent, then stop the step that goes on. When the agent has
-# ended by itself, which sets exit_code, the verdict on it stands
+# stop_task <cause>: called by traps: record why before any signal is sent, then stop the step that goes on. Once the verdict
+# is settled it stands
 stop_task() {
-  [ -n "$exit_code" ] || cause=${cause:-$1}
+  [ -n "$settled" ] || cause=${cause:-$1}
+  stop_step
+}
+
+# stop_step: called by traps: stop the step that goes on
+stop_step() {
   [ -n "$step" ] && [ "$step" != "$stopped_step" ] || return 0
   stopped_step=$step
   stop_processes "$step" 2>/dev/null
 }
 
-# decide_verdict: judge what was found; the first that applies. Sets: verdict error tip commits uncommitted
+# count_commits: count what the agent has committed on the task's branch. Sets: commits tip
+count_commits() {
+  if [ -z "$tip" ] && made=$(read_git -C "$root" rev-list "$start_commit..refs/heads/$branch" 2>>"$log"); then
+    # shellcheck disable=SC2086  # a commit each
+    set -- $made
+    commits=$# tip=${1-$start_commit}
+  fi
+}
+
+# decide_verdict: the first that applies. Sets: verdict error tip commits uncommitted
 decide_verdict() {
-  if [ -n "$agent" ]; then
-    if made=$(read_git -C "$root" rev-list "$start_commit..refs/heads/$branch" 2>>"$log"); then
-      # shellcheck disable=SC2086  # a commit each
-      set -- $made
-      commits=$# tip=${1-$start_commit}
-    fi
-    # What was stopped has the grace period for it.
-    stop_signal=0
-    ! read_changes -- . ":(exclude)$marker" || uncommitted=$(grep -c '' <"$changes")
+  if [ -n "$start_commit" ]; then
+    count_commits
+    ! read_left || uncommitted=$(grep -c '' <"$changes")
     uncommitted=${uncommitted#0}
   fi
   verdict=failed
@@ -149,17 +172,7 @@ decide_verdict() {
     verdict=interrupted error=
   elif [ -n "$cause" ]; then
     error=$cause
-  elif [ -n "$error" ]; then
-    :
-  elif [ "$exit_code" -ne 0 ]; then
-    error=exit_code_$exit_code
-  elif [ ! -e "$worktree/$marker" ]; then
-    error=no_marker
-  elif ! is_on_branch && ! read_git -C "$worktree" merge-base --is-ancestor HEAD "refs/heads/$branch" 2>>"$log"; then
-    # It has worked on a branch of its own making: who depends on this task would not see it.
-    error=wrong_branch
-    warn "$id: the commits in $WORKSPACE_ROOT/$id are not on $branch"
-  else
+  elif [ -z "$error" ]; then
     verdict=completed
   fi
 }

@@ -5,10 +5,10 @@ git_step() {
   [ -z "$cause" ] && run_step become_git "$@" >>"$log" 2>&1
 }
 
-# complain <line>: say what went wrong with the task, and below it the last words of the log
+# complain <line> [<log>]: say what went wrong with the task, and below it the last words of the log
 complain() {
-  warn "$id: $1"
-  tail -n 5 -- "$log" | indent >&2
+  warn "${id#.}: $1"
+  tail -n 5 -- "${2:-$log}" | indent >&2
 }
 
 # read_worktree: false unless the task's worktree is one of this repository. Sets: git_dir (git's side of it) stranger (that of
@@ -45,10 +45,16 @@ make_worktree() {
   if [ "$resuming" -eq 0 ] || ! has_branch "$branch"; then
     git_step -C "$root" branch --no-track "$branch" "$base_commit" && own "$branch" || return 1
   fi
+  add_worktree "$worktree" "$branch"
+}
+
+# add_worktree <argument>...: make the task's worktree, by `git worktree add` with these arguments; false when that fails
+add_worktree() {
+  forget_steps
   tries=0 was_there=0
   ! is_there "$worktree" || was_there=1
-  until git_step -C "$root" worktree add --quiet "$worktree" "$branch"; do
-    if [ -z "$cause" ] && read_worktree && is_on_branch && ! is_unfinished &&
+  until git_step -C "$root" worktree add --quiet "$@"; do
+    if [ -z "$cause" ] && read_worktree && { [ -z "$branch" ] || is_on_branch; } && ! is_unfinished &&
       read_changes --untracked-files=no && [ ! -s "$changes" ]; then
       # It has done its work, and failed over something else, such as a hook.
       complain "'git worktree add' has made $WORKSPACE_ROOT/$id, but failed:"
@@ -63,7 +69,7 @@ make_worktree() {
     [ "$tries" -eq 7 ] || printf '' >"$log"
     forget_worktree
   done
-  own "$workspaces_name/$id"
+  own "$workspaces_name/${worktree##*/}"
 }
 
 # add_submodules: with --submodules, give the worktree its submodules, with what the main checkout has of them
@@ -86,10 +92,10 @@ add_submodules() {
   done
 }
 
-# read_changes <argument>...: ask git status about the worktree, as a step, since a filter may hang. Sets: changes (a file)
+# read_changes [<option>]...: ask git status about the worktree, as a step, since a filter may hang. Sets: changes (a file)
 read_changes() {
   changes=$state/.$id.changes
-  run_step become_git -C "$worktree" status --porcelain "$@" >"$changes" 2>>"$log"
+  run_step become_git -C "$worktree" -c status.renames=false status --porcelain "$@" -- . ":(exclude)$marker" >"$changes" 2>>"$log"
 }
 
 # leave_aside: move aside what a git that was killed has written of a worktree of which it knows nothing; false when it does
@@ -149,7 +155,7 @@ repair_worktree() {
   # Before the first agent only a person, or a merge that was killed, can have changed anything. Where nothing has, hooks and
   # filters get another chance.
   is_changed=1
-  if [ ! -e "$state/$id.agent" ] && [ -n "$head" ] &&
+  if [ ! -e "$state/$id.agent" ] && [ ! -e "$state/$id.steps" ] && [ -n "$head" ] &&
     { [ -e "$git_dir/index" ] || [ "$used" -eq 0 ] || git_step -C "$worktree" reset --quiet; } && read_changes --ignored; then
     grep -q -e '^[^ ]' -e '^ [^D]' -- "$changes" || is_changed=0 used=0
   fi

@@ -1,0 +1,50 @@
+# --- baseline: setup and verify where nobody has worked, before the first agent starts: what fails there is no agent's fault
+
+# try_baseline: try them at the base commit, unless they have succeeded there before; end with status 2 when they fail. It is
+# done as a task is, here and now, under an id that no task can have
+try_baseline() {
+  [ "$NO_BASELINE" -eq 0 ] && [ -n "$SETUP_COMMAND$VERIFY_COMMAND" ] && [ -n "$selected" ] || return 0
+  proof=$(read_git -C "$root" rev-parse "$base_commit^{tree}") || fail "ERROR: cannot read the base commit $base_commit"
+  proof=$proof$tab$SETUP_COMMAND$tab$VERIFY_COMMAND
+  ! read_record baseline || [ "$record_proof" != "$proof" ] || return 0
+  say "Baseline: setup and verify at $base_branch, before the first agent (log: $parallel_dir/logs/baseline.log)"
+  id=.baseline name=baseline wave=0 deps=- limit=- prompt='' attempt=1 tried=0 slot=1 resuming=1
+  use_task
+  printf '' >"$log"
+  [ ! -e "$state/.baseline.result" ] || rm -f -- "$state/.baseline.result"
+  run_here do_baseline
+  if [ "$verdict" = interrupted ]; then
+    progress "execution status=interrupted"
+    exit_with_outcome
+  elif [ "$verdict" != completed ]; then
+    warn "ERROR: the baseline failed ($error): no task could succeed. The end of its log:"
+    tail -n 20 -- "$log" | indent >&2
+    fail "  Its worktree is $WORKSPACE_ROOT/${worktree##*/}. Mend setup, verify or $base_branch, or use --no-baseline where" \
+      "  there is nothing yet that could succeed."
+  fi
+}
+
+# do_baseline: the steps of the baseline
+do_baseline() {
+  tip=$base_commit
+  if ! clear_baseline || ! add_worktree --detach "$worktree" "$base_commit" || ! add_submodules; then
+    error=worktree
+  elif include_files && set_up && verify_work; then
+    write_record baseline "proof=$proof"
+    git_step -C "$root" worktree remove --force "$worktree"
+  fi
+}
+
+# clear_baseline: remove the worktree of an earlier baseline, or move it aside when there is something in it that may be work
+clear_baseline() {
+  is_there "$worktree" || return 0
+  if ! read_worktree || is_on_branch || [ -n "$head" ]; then
+    say "$worktree is no worktree of a baseline" >>"$log"
+    return 1
+  fi
+  if [ -n "$(read_git -C "$worktree" for-each-ref --count=1 --contains HEAD)" ] && read_changes && [ ! -s "$changes" ]; then
+    git_step -C "$root" worktree remove --force --force "$worktree"
+  else
+    set_aside >>"$log"
+  fi
+}
