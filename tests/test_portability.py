@@ -48,7 +48,7 @@ def used() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for path in [*LIBRARY, *GENERATED]:
         for words in commands(text_of(path)):
-            if words[0] in {"run_git", "read_git", "git_step"}:
+            if words[0] in {"run_git", "read_git", "ask_git", "git_step"}:
                 words[0] = "git"
             if words[0] not in ours and "$" not in words[0]:
                 found.setdefault(words[0], set()).update(options_of(words))

@@ -88,10 +88,8 @@ EOF
       ;;
   esac
   [ "$takes" != flag ] || set -- "$1" 1
-  [ -n "${2-}" ] || case $1 in
-    --skip | --setup | --verify) [ $# -gt 1 ] ;;
-    *) false ;;
-  esac || usage_error "option '$1' needs a value"
+  may_be_empty=' --skip --setup --verify '
+  [ -n "${2-}" ] || { [ $# -gt 1 ] && [ "${may_be_empty#* "$1" }" != "$may_be_empty" ]; } || usage_error "option '$1' needs a value"
   eval "$variable=\$2"
 }
 
