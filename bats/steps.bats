@@ -177,6 +177,9 @@ AGENT
   agent task-001 <<<'work; rm README.md; finish'
   fails --force
   task_ended task-001 'failed error=uncommitted commits=1 uncommitted=1'
+  agent task-001 <<<'work; git update-index --assume-unchanged README.md; echo x >README.md; finish'
+  fails --force
+  task_ended task-001 'failed error=uncommitted commits=1'
   agent task-001 <<<'work; git checkout --quiet --detach HEAD^; finish'
   fails --force
   task_ended task-001 'failed error=uncommitted commits=1'

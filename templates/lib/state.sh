@@ -47,12 +47,6 @@ list_states() {
       }
       close(file)
     }
-    function step_of(id,   file, line, step) {
-      file = ENVIRON["state"] "/" id ".steps"
-      while ((getline line < file) > 0) if (line ~ /^step=/) step = " " line
-      close(file)
-      return step
-    }
     function wave_status() {
       if (count["running"] || (run == "running" && count["pending"] && count["pending"] < size)) return "running"
       if (count["interrupted"]) return "interrupted"
@@ -76,7 +70,12 @@ list_states() {
         read_record(ENVIRON["state"] "/" $1 ".start")
         status = is_running ? "running" : facts != "" ? "lost" : told_status[$1] != "" ? told_status[$1] : "pending"
         if (facts == "") facts = told[$1]
-        if (is_running) facts = facts step_of($1)
+        if (is_running) {
+          known = facts
+          read_record(ENVIRON["state"] "/" $1 ".steps")
+          facts = known (match(facts, / step=[a-z]+/) ? substr(facts, RSTART, RLENGTH) : "")
+          status = "running"
+        }
       }
       # Whose verdict could not be recorded has failed all the same.
       if (index(unrecorded, " " $1 " ")) { status = "failed"; facts = " error=state" }

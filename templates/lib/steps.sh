@@ -204,7 +204,11 @@ is_committed() {
   stop_signal=0
   [ "$(read_git -C "$worktree" rev-parse "${branch:+refs/heads/}${branch:-HEAD}")" = "$tip" ] &&
     run_step become_git -C "$worktree" diff --no-ext-diff --ignore-submodules=untracked --name-status --exit-code "$tip" -- \
-      >>"$verify_log" 2>&1
+      >>"$verify_log" 2>&1 &&
+    # Files whose changes git has been told not to see.
+    ! read_git -C "$worktree" ls-files -v | sed -n 's/^[Sa-z] //p' | while IFS= read -r file; do
+      ! is_there "$worktree/$file" || say "$file"
+    done | grep . >>"$verify_log"
   set -- $?
   stop_signal=TERM
   return "$1"
