@@ -171,6 +171,7 @@ FRAME
   frame >"$home/frame"
   has "$home/frame" 'dead: process N is gone  base main'
   touch "$TEST_NOTES/go"
+  end_naps
   await nobody_lives
   monitor
   frame >"$home/frame"
