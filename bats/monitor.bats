@@ -1,5 +1,6 @@
 # monitor-live.sh: what a person sees of a run, and in which state the terminal is afterwards.
 
+# bats file_tags=awk
 load helper
 
 setup_file() {
