@@ -310,6 +310,15 @@ AGENT
   grep -q 'ended with status 143' "$state/task-001.feedback"
 }
 
+@test "what setup and verify leave may take the grace period to stop: their time is that of the command" {
+  project one
+  export SETUP_COMMAND='sh -c "trap \"\" TERM; sleep 40; sleep 41" & sleep 0.3' GRACE=3
+  VERIFY_COMMAND=$SETUP_COMMAND completes --setup-timeout 2 --verify-timeout 2
+  all_dead
+  lacks "$logs/task-001.setup.log" '[run-parallel.sh: stopped after 2 seconds]'
+  same 'started setup running verifying completed' "$(lines_of task-001)"
+}
+
 # bats test_tags=portable
 @test "the time of the task covers setup and verify" {
   project one

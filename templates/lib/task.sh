@@ -35,7 +35,8 @@ run_task() {
   runner=$pid
   [ "$runner" = "$$" ] || trap 'stop_task interrupted' TERM
   trap 'stop_task timeout' USR2
-  trap 'overdue=1 && stop_step' USR1
+  # Only what runs can be overdue: to stop what it has left takes the grace period.
+  trap '[ -z "$step" ] || { overdue=1 && stop_step; }' USR1
   read_identity "$runner"
   runner_identity=$identity
   find_use

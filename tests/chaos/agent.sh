@@ -1,8 +1,14 @@
-# The agent of the storm: sh agent.sh FOLDER. It does what acts/TASK.ATTEMPT (or TASK.last) says, and notes all of it
-# in the ledger: `begin`, `commit` and `end` with task, attempt and a word; `overlap` when another agent, or anything
-# that an earlier one has left, is still at work in this worktree.
+# Agents and commands of the storm: sh agent.sh FOLDER is the agent, sh agent.sh FOLDER STEP WHOSE the command of a step
+# (setup, verify, also), of the run or the task's own. It does what acts/TASK.ATTEMPT says, or acts/TASK.STEP.ATTEMPT (or
+# .last), and notes all of it in the ledger, with task, attempt and a word:
+#   agent: begin, commit and end                 setup: setup, set-up or setup-failed
+#   verify: verify, verified or verify-failed    also:  also, also-verified or also-failed
+# and what must not be: `overlap` when another agent or command, or anything that an earlier one has left, is still at work in
+# this worktree; `unready` when the setup has not succeeded in it, `again` when it has, and is run once more; `torn` when what
+# is included is not whole; `unclean` when what is to be verified is not what is committed.
 set -u
 folder=$1
+step=${2-}
 commits=0
 
 note() {
@@ -14,6 +20,18 @@ head() {
   git rev-parse HEAD || git rev-parse HEAD || git rev-parse HEAD
 }
 
+# is_changed: true when tracked files are not as they are committed; also when the storm kills who asks
+is_changed() {
+  for turn in 1 2 3; do
+    git diff --quiet HEAD
+    case $? in
+      0) return 1 ;;
+      1) return 0 ;;
+    esac
+  done
+  leave 97
+}
+
 pause() {
   sleep "$1"
 }
@@ -21,8 +39,15 @@ pause() {
 work() {
   commits=$((commits + 1))
   echo "attempt $PARALLEL_ATTEMPT, commit $commits" >>"$PARALLEL_TASK.txt"
-  git add -A && git commit --quiet -m "$PARALLEL_TASK: attempt $PARALLEL_ATTEMPT, commit $commits" || leave 97
+  git add -A -- . ':(exclude)left-by-*' &&
+    git commit --quiet -m "$PARALLEL_TASK: attempt $PARALLEL_ATTEMPT, commit $commits" || leave 97
   note commit "$(head)"
+}
+
+# dirty: leave a tracked file, and another one, uncommitted
+dirty() {
+  echo "attempt $PARALLEL_ATTEMPT" >>file-001.txt
+  echo "attempt $PARALLEL_ATTEMPT" >"$PARALLEL_TASK.untracked"
 }
 
 stray_session() {
@@ -39,12 +64,19 @@ stray_deaf() {
 
 finish() {
   : >.claude-task-complete
-  note end 0
+  if is_changed; then
+    note end dirty
+  else
+    note end 0
+  fi
   exit 0
 }
 
 leave() {
-  note end "$1"
+  case $step in
+    '') note end "$1" ;;
+    *) note "$step-failed" "$1" ;;
+  esac
   exit "$1"
 }
 
@@ -53,10 +85,84 @@ forget_marker() {
   exit 0
 }
 
+# --- of commands
+
+litter() {
+  : >"left-by-$step"
+}
+
+succeed() {
+  case $step in
+    setup)
+      : >"$side/storm-set-up"
+      note set-up -
+      ;;
+    verify) note verified "$(head)" ;;
+    also) note also-verified "$(head)" ;;
+  esac
+  exit 0
+}
+
+fail() {
+  leave "$1"
+}
+
+# once <command>...: do it, the first time in all
+once() {
+  ! mkdir "$folder/once-$PARALLEL_TASK-$step" 2>/dev/null || "$@"
+}
+
+# A storm may kill who would stop us: in the end we fail by ourselves.
+hang() {
+  note "$step-failed" hang
+  sleep 12
+  exit 9
+}
+
+hang_deaf() {
+  trap '' TERM HUP INT
+  hang
+}
+
+commit_too() {
+  note "$step-failed" sly
+  git commit --quiet --allow-empty -m Sly
+  exit 0
+}
+
+change_it() {
+  note "$step-failed" sly
+  echo sly >>file-001.txt
+  exit 0
+}
+
+# is_whole: true when what is included is here as it is in the checkout
+is_whole() {
+  xargs cksum <"$folder/included.names" | cmp -s - "$folder/included"
+}
+
 # Whatever we start holds this descriptor, and with it the lock.
 exec 9>"$folder/locks/$PARALLEL_TASK"
 flock -n 9 || note overlap "$$"
-note begin "$(head)"
-act=$folder/acts/$PARALLEL_TASK.$PARALLEL_ATTEMPT
-[ -e "$act" ] || act=$folder/acts/$PARALLEL_TASK.last
+# The worktree's own folder in the repository.
+read -r word side <.git
+name=$PARALLEL_TASK${step:+.$step}
+act=$folder/acts/$name.$PARALLEL_ATTEMPT
+[ -e "$act" ] || act=$folder/acts/$name.last
+[ ! -e "$folder/included" ] || is_whole || is_whole || is_whole || note torn "${step:-agent}"
+case $step in
+  '')
+    [ ! -e "$folder/acts/$name.setup.last" ] || [ -e "$side/storm-set-up" ] || note unready -
+    note begin "$(head)"
+    ;;
+  setup)
+    [ ! -e "$side/storm-set-up" ] || note again -
+    rm -f "$side/storm-set-up"
+    note setup "$3"
+    ;;
+  *)
+    [ "$step" = also ] || ! is_changed || note unclean -
+    note "$step" "$3"
+    ;;
+esac
 . "$act"

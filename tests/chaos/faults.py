@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos import invariants
-from tests.chaos.scenario import Scenario, Task
+from tests.chaos.scenario import Scenario, Steps, Task
 from tests.chaos.storm import LIMIT, Outcome, Voyage
 from tests.chaos.watch import Watch
 from tests.chaos.world import World
@@ -38,12 +38,14 @@ COMMANDS = (
     "cksum",
     "ls",
     "rmdir",
+    "du",
+    "find",
 )
 WAYS = ("fail", "kill_before", "kill_after", "crash_before", "crash_after")
 WAYS_WITHIN = ("die_within", "crash_within")
 #: System calls of one git command that change files: no more than this, for the small plan.
 MOST_CHANGES = 90
-_WRITES = re.compile(r" worktree add| checkout| merge ")
+_WRITES = re.compile(r" worktree add| checkout| merge | update-index | commit ")
 
 # Arguments: none of its own. FAULTS is a folder; FAULT is `COMMAND NUMBER WAY`, or empty for counting alone.
 _WRAPPER = """#!{sh}
@@ -98,12 +100,24 @@ class Fault:
 
 
 def small(shell: tuple[str, ...] = ("sh",), seconds: float = 0) -> Scenario:
-    """Return a small plan of two waves, whose agents pause for so many seconds after their first commit."""
+    """Return a small plan of two waves, whose agents pause for so many seconds after their first commit.
+
+    Before and after them there are include, setup and verify, and a baseline before all.
+    """
     work = f"work; pause {seconds}; finish" if seconds else "work; finish"
+    run: dict[str, tuple[str, ...]] = {"setup": ("litter; succeed",), "verify": ("succeed",)}
     tasks = (
-        Task("task-001", "task-001-users", 1, (), (work,)),
-        Task("task-002", "task-002-api", 1, (), (f"work; stray_session; {work}",)),
-        Task("task-003", "task-003-shop", 2, ("task-001", "task-002"), (work,)),
+        Task("task-001", "task-001-users", 1, (), (work.replace("finish", "dirty; finish"),), run),
+        Task(
+            "task-002",
+            "task-002-api",
+            1,
+            (),
+            (f"work; stray_session; {work}",),
+            run | {"setup": ("stray_session; succeed",), "also": ("stray_session; succeed",)},
+            frozenset({"setup"}),
+        ),
+        Task("task-003", "task-003-shop", 2, ("task-001", "task-002"), (work,), run),
     )
     return Scenario(
         seed=0,
@@ -117,6 +131,12 @@ def small(shell: tuple[str, ...] = ("sh",), seconds: float = 0) -> Scenario:
         max_concurrent=1,
         tasks=tasks,
         runs=(),
+        steps=Steps(
+            include=3,
+            baseline={step: acts[0] for step, acts in run.items()},
+            commit_leftovers=True,
+            require_commits=True,
+        ),
     )
 
 

@@ -5,8 +5,20 @@ import re
 import subprocess
 from collections.abc import Iterator
 
-from tests.chaos.world import DIRECTORY, World
+from tests.chaos.scenario import Steps, Task
+from tests.chaos.world import DIRECTORY, Entry, World
 
+#: What an agent notes that is done: with nothing left uncommitted, or with something.
+WELL = ("0", "dirty")
+SETUP = ("setup", "set-up", "setup-failed")
+VERIFY = ("verify", "verified", "verify-failed", "also", "also-verified", "also-failed")
+#: What agents and commands note only when it must not be.
+WRONG = {
+    "overlap": "it began while an earlier one, or what it started, was at work",
+    "unready": "the agent began where setup had not succeeded",
+    "torn": "what is included was not whole",
+    "unclean": "it was verified with changes that are not committed",
+}
 _LINE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z \[PROGRESS\]"
     r" (execution|wave=[0-9]+( task=task-[0-9]{3})?) status=[a-z]+( [a-z_]+=[^ ]+)*"
@@ -16,7 +28,7 @@ _LINE = re.compile(
 def check(world: World, base: str) -> list[str]:
     """List what is wrong after the last run; `base` is the commit that was checked out before the first."""
     found = []
-    for look in (_commits, _verdicts, _overlaps, _dependencies, _manifest, _log, _litter):
+    for look in (_commits, _verdicts, _steps, _lines, _dependencies, _manifest, _log, _litter):
         found += list(look(world))
     return found + list(_repository(world, base))
 
@@ -31,18 +43,19 @@ def not_completed(world: World) -> list[str]:
 
 
 def unfinished(world: World) -> list[str]:
-    """List the tasks that did not complete, and not because their agent, or that of a dependency, said so."""
-    said = {task: (attempt, detail) for word, task, attempt, detail in world.entries() if word == "end"}
+    """List the tasks that did not complete, and not because agent, command or dependency said so."""
+    entries = world.entries()
     found: list[str] = []
     excused: set[str] = set()
     for task in world.scenario.tasks:
         result = world.record(f"{task.id}.result")
-        attempt, reason = said.get(task.id, (0, ""))
-        expected = reason if reason == "no_marker" else f"exit_code_{reason}"
         if result.get("status") == "completed":
             continue
-        if result.get("status") == "failed" and result.get("attempt") == str(attempt) and reason != "97":
-            fine = result.get("error") == expected
+        if result.get("status") == "failed":
+            noted = [entry for entry in entries if entry[1] == task.id]
+            fine = result.get("error") in _excuses(
+                world.scenario.steps, task, noted, result.get("attempt", "")
+            )
         else:
             fine = result.get("status") == "blocked" and result.get("by") in excused & set(task.deps)
         if fine:
@@ -52,14 +65,110 @@ def unfinished(world: World) -> list[str]:
     return found
 
 
+def _excuses(steps: Steps, task: Task, noted: list[Entry], attempt: str) -> set[str]:
+    """Return the errors with which this attempt may have ended, by what its agent and commands have noted."""
+    found = set()
+    here = [(word, detail) for word, _, number, detail in noted if str(number) == attempt]
+    ends = [
+        (index, str(number), detail) for index, (word, _, number, detail) in enumerate(noted) if word == "end"
+    ]
+    index, ended, said = ends[-1] if ends else (0, "", "")
+    if ended == attempt and said not in ("97", *WELL):
+        found.add("no_marker" if said == "no_marker" else f"exit_code_{said}")
+    for error, words in (("setup", SETUP), ("verify", VERIFY)):
+        last = next((entry for entry in reversed(here) if entry[0] in words), ("", ""))
+        if last[0].endswith("-failed") and last[1] != "97":
+            found.add(error)
+    if said in WELL:
+        # A verify that was killed may have changed what it had to verify.
+        is_sly = any(word.endswith("-failed") and detail == "sly" for word, _, _, detail in noted[index:])
+        if task.has_verify and not steps.commit_leftovers and (said == "dirty" or is_sly):
+            found.add("uncommitted")
+        has_commits = any(word == "commit" for word, _, _, _ in noted)
+        if steps.require_commits and not has_commits and not (said == "dirty" and steps.commit_leftovers):
+            found.add("no_commits")
+    return found
+
+
 def _verdicts(world: World) -> Iterator[str]:
-    ends = {(task, attempt): detail for word, task, attempt, detail in world.entries() if word == "end"}
+    entries = world.entries()
     for task in world.scenario.tasks:
         result = world.record(f"{task.id}.result")
-        if result.get("status") == "completed" and ends.get((task.id, int(result["attempt"]))) != "0":
-            yield f"{task.id} is called completed, and its agent did not say so: {result}"
+        if result.get("status") == "completed":
+            noted = [entry for entry in entries if entry[1] == task.id]
+            for fault in _faults_of_completed(world, task, noted, result):
+                yield f"{task.id} is called completed, and {fault}: {result}"
     for id_ in unfinished(world):
         yield f"{id_} is neither completed nor failed by its agent: {world.record(f'{id_}.result')}"
+
+
+def _faults_of_completed(
+    world: World, task: Task, noted: list[Entry], result: dict[str, str]
+) -> Iterator[str]:
+    """Say what a completed task lacks: the word of its agent, and that of each verify on its commit."""
+    steps = world.scenario.steps
+    lasts = [index for index, entry in enumerate(noted) if entry[0] in ("begin", "end")]
+    last = lasts[-1] if lasts else 0
+    word, _, attempt, said = noted[last] if lasts else ("", "", 0, "")
+    if word != "end" or said not in WELL:
+        yield f"its agent did not say so, but {word} {said}"
+    elif not task.has_verify and str(attempt) != result["attempt"]:
+        yield f"its agent said so in attempt {attempt}"
+    elif said == "dirty" and task.has_verify and not steps.commit_leftovers:
+        yield "its agent had left something uncommitted"
+    tip = world.git("rev-parse", f"refs/heads/feature/{task.name}").strip()
+    for step, success in (("verify", "verified"), ("also", "also-verified")):
+        if step in task.commands and (success, tip) not in [(entry[0], entry[3]) for entry in noted[last:]]:
+            yield f"{step} has not succeeded on its commit {tip}"
+    if result.get("tip") != tip:
+        yield f"its branch is at {tip}"
+    if steps.require_commits and result.get("commits", "0") == "0":
+        yield "it has no commits"
+    if steps.commit_leftovers and world.git("ls-tree", "--name-only", tip, "left-by-setup"):
+        yield "what setup had left was committed"
+
+
+def _steps(world: World) -> Iterator[str]:
+    """Check what the commands have noted: in the order of the steps, on what is whole, and each its own."""
+    entries = world.entries()
+    tasks = {task.id: task for task in world.scenario.tasks}
+    # Whether the agent has begun since the setup succeeded.
+    begun: dict[str, bool] = {}
+    for word, task, attempt, detail in entries:
+        if word in WRONG:
+            yield f"{task}: {WRONG[word]} in attempt {attempt} ({detail})"
+        elif word in ("setup", "verify", "also"):
+            whose = "own" if task in tasks and (word in tasks[task].own or word == "also") else "run"
+            if detail != whose:
+                yield f"{task}: attempt {attempt} ran {word} of {detail}, not of {whose}"
+        if word == "again" and begun.get(task):
+            yield f"{task}: setup ran again in attempt {attempt}, where an agent had begun after it"
+        if word in ("begin", "set-up"):
+            begun[task] = word == "begin"
+    if not world.scenario.steps.has_baseline:
+        if any(task == "baseline" for _, task, _, _ in entries):
+            yield "there was a baseline"
+        return
+    last = "verified" if "verify" in world.scenario.steps.baseline else "set-up"
+    for word, task, _, _ in entries:
+        if task != "baseline":
+            yield f"{word} of {task} came before the baseline had succeeded"
+        if task != "baseline" or word == last:
+            break
+
+
+def _lines(world: World) -> Iterator[str]:
+    """Check the order of each task's progress lines, of which a crash may take some."""
+    order = ("started", "setup", "running", "verifying")
+    reached: dict[str, int] = {}
+    for line in (world.logs / "orchestrator.log").read_text().splitlines():
+        found = re.search(r" task=([^ ]+) status=([a-z]+)", line)
+        if not found or found[2] not in order:
+            continue
+        rank = order.index(found[2])
+        if rank and reached.get(found[1], -1) >= rank:
+            yield f"orchestrator.log has '{found[2]}' where {found[1]} was further: {line}"
+        reached[found[1]] = rank
 
 
 def _commits(world: World) -> Iterator[str]:
@@ -76,17 +185,10 @@ def _commits(world: World) -> Iterator[str]:
             yield f"{task}: commit {commit} of attempt {attempt} is lost"
 
 
-def _overlaps(world: World) -> Iterator[str]:
-    for word, task, attempt, _ in world.entries():
-        if word == "overlap":
-            yield f"{task}: attempt {attempt} began while an earlier one, or what it started, was at work"
-
-
 def _dependencies(world: World) -> Iterator[str]:
     """Check that each completed attempt began on top of all work of its dependencies."""
-    began = {
-        (task, str(attempt)): commit for word, task, attempt, commit in world.entries() if word == "begin"
-    }
+    # The last time: where nothing but the verdict was missing, a later attempt launches none.
+    began = {task: commit for word, task, _, commit in world.entries() if word == "begin"}
     tips = dict(
         line.split()
         for line in world.git(
@@ -96,7 +198,7 @@ def _dependencies(world: World) -> Iterator[str]:
     names = {task.id: task.name for task in world.scenario.tasks}
     for task in world.scenario.tasks:
         result = world.record(f"{task.id}.result")
-        start = began.get((task.id, result.get("attempt", "")))
+        start = began.get(task.id)
         if result.get("status") != "completed" or start is None:
             continue
         for dep in task.deps:
@@ -141,6 +243,10 @@ def _litter(world: World) -> Iterator[str]:
         yield f"a stale lock: {path.relative_to(world.root)}"
     for path in world.state.glob("lock*"):
         yield f"a stale lock: logs/state/{path.name}"
+    for name in world.folder.glob("workspaces/*/*.included"):
+        yield f"left of include: {name}"
+    if any(world.folder.glob("workspaces/baseline-*")):
+        yield f"left of the baseline: {[path.name for path in world.folder.glob('workspaces/*')]}"
     known = {"logs", "manifest.json", "prompts", "scripts", "tasks"}
     for path in world.directory.iterdir():
         if path.name not in known:

@@ -2,7 +2,8 @@
 
 import random
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 SIGNALS = ("KILL", "KILL", "KILL", "KILL", "KILL", "KILL", "TERM", "INT", "HUP")
 TOOLS = ("git", "git", "mv", "ln", "awk", "rm", "date", "grep")
@@ -19,15 +20,30 @@ SHELLS = (
 )
 
 
+#: Seconds that setup and verify may take, where they have a limit: more than those that end need.
+STEP_LIMIT = 2
+
+
 @dataclass(frozen=True)
 class Task:
-    """Hold one task; `acts` is what its agent does in attempt 1, 2, ... (the last: in all later ones)."""
+    """Hold one task; `acts` is what its agent does in attempt 1, 2, ... (the last: in all later ones).
+
+    `commands` has the acts of what is run before and after the agent: of `setup` and `verify`, whether the
+    run's or its own (those are in `own`), and of `also`, which comes after the run's verify.
+    """
 
     id: str
     name: str
     wave: int
     deps: tuple[str, ...]
     acts: tuple[str, ...]
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    own: frozenset[str] = frozenset()
+
+    @property
+    def has_verify(self) -> bool:
+        """Tell whether anything verifies what the agent has done."""
+        return "verify" in self.commands or "also" in self.commands
 
 
 @dataclass(frozen=True)
@@ -55,6 +71,33 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Steps:
+    """Hold what comes before and after the agents of a run.
+
+    `baseline` has an act for each command of the run, `include` is how many files are included.
+    """
+
+    include: int = 0
+    baseline: Mapping[str, str] = field(default_factory=dict)
+    limit: int = 0
+    no_baseline: bool = False
+    commit_leftovers: bool = False
+    require_commits: bool = False
+
+    @property
+    def has_baseline(self) -> bool:
+        """Tell whether the commands of the run are tried before the first agent."""
+        return bool(self.baseline) and not self.no_baseline
+
+    def __str__(self) -> str:
+        words = [f"include {self.include}", f"limit {self.limit}"]
+        words += [
+            name for name in ("no_baseline", "commit_leftovers", "require_commits") if getattr(self, name)
+        ]
+        return ", ".join([*words, *(f"baseline {step}: {act}" for step, act in self.baseline.items())])
+
+
+@dataclass(frozen=True)
 class Scenario:
     """Hold one storm."""
 
@@ -69,16 +112,21 @@ class Scenario:
     max_concurrent: int
     tasks: tuple[Task, ...]
     runs: tuple[Run, ...]
+    steps: Steps = field(default_factory=Steps)
 
     def __str__(self) -> str:
         lines = [
             f"seed {self.seed}: {' '.join(self.shell)}, {self.files} files, slow git: {self.slow_git or 'no'}"
             f", grace {self.grace}, retries {self.retries}, schedule {self.schedule}, "
-            f"{self.max_concurrent} at a time"
+            f"{self.max_concurrent} at a time",
+            f"  {self.steps}",
         ]
         for task in self.tasks:
             lines.append(f"  wave {task.wave} {task.id} deps [{', '.join(task.deps)}]")
             lines += [f"    {number}: {act}" for number, act in enumerate(task.acts, 1)]
+            for step, acts in task.commands.items():
+                whose = "own " if step in task.own else ""
+                lines += [f"    {whose}{step} {number}: {act}" for number, act in enumerate(acts, 1)]
         for number, run in enumerate(self.runs, 1):
             lines.append(f"  run {number} {' '.join(run.options)}: {'; '.join(map(str, run.kills))}")
         return "\n".join(lines)
@@ -92,6 +140,9 @@ def shells() -> list[tuple[str, ...]]:
 def draw(seed: int) -> Scenario:
     """Draw a storm from a seed."""
     dice = random.Random(seed)
+    # From dice of their own: what was drawn before there were these steps stays as it was.
+    more_dice = random.Random(f"steps of {seed}")
+    steps = _draw_steps(more_dice)
     return Scenario(
         seed=seed,
         shell=dice.choice(shells()),
@@ -102,9 +153,75 @@ def draw(seed: int) -> Scenario:
         schedule=dice.choice(("waves", "waves", "deps")),
         retries=dice.choice((0, 0, 0, 0, 0, 1)),
         max_concurrent=dice.randint(1, 4),
-        tasks=(tasks := _draw_tasks(dice)),
-        runs=tuple(_draw_run(dice, len(tasks), first=number == 0) for number in range(dice.randint(2, 6))),
+        tasks=(tasks := tuple(_draw_commands(more_dice, steps, task) for task in _draw_tasks(dice))),
+        runs=tuple(
+            _draw_run(dice, _seconds(steps, len(tasks)), first=number == 0)
+            for number in range(dice.randint(2, 6))
+        ),
+        steps=steps or Steps(),
     )
+
+
+def _seconds(steps: Steps | None, tasks: int) -> float:
+    """Say how long a run in peace takes, about."""
+    return 0.2 + 0.1 * tasks if steps is None else 0.6 + 0.2 * tasks
+
+
+def _draw_steps(dice: random.Random) -> Steps | None:
+    """Draw what comes before and after the agents; None for nothing at all."""
+    if dice.random() < 0.3:
+        return None
+    limit = dice.choice((0, STEP_LIMIT))
+    commands = [step for step in ("setup", "verify") if dice.random() < 0.6]
+    return Steps(
+        include=dice.choice((0, 3, 300)),
+        # What fails here is tried again by the next run: once, so that the tasks get their turn.
+        baseline={
+            step: ("once fail 4; " if dice.random() < 0.15 else "") + _draw_command(dice, step, limit, 0)
+            for step in commands
+        },
+        limit=limit,
+        no_baseline=dice.random() < 0.4,
+        commit_leftovers=dice.random() < 0.25,
+        require_commits=dice.random() < 0.25,
+    )
+
+
+def _draw_commands(dice: random.Random, steps: Steps | None, task: Task) -> Task:
+    """Draw what the commands of a task do, and whether its agent leaves something that is not committed."""
+    if steps is None:
+        return task
+    own = {step for step in ("setup", "verify") if dice.random() < 0.15}
+    used: list[str] = [step for step in ("setup", "verify") if step in steps.baseline or step in own]
+    if "verify" not in own and dice.random() < 0.15:
+        used.append("also")
+    commands = {}
+    for step in used:
+        early = [_draw_command(dice, step, steps.limit, 0.3) for _ in range(dice.choice((0, 0, 1, 2)))]
+        commands[step] = (*early, _draw_command(dice, step, steps.limit, 0.06))
+    acts = tuple(
+        act.replace("finish", "dirty; finish")
+        if dice.random() < (0.05 if act is task.acts[-1] else 0.25)
+        else act
+        for act in task.acts
+    )
+    return replace(task, acts=acts, commands=commands, own=frozenset(own))
+
+
+def _draw_command(dice: random.Random, step: str, limit: int, risk: float) -> str:
+    """Draw what a command does, as a line for the shell."""
+    parts = [f"pause {dice.choice((0, 0, 0.1, 0.3)) * dice.random():.3f}"]
+    if dice.random() < 0.2:
+        parts.insert(dice.randrange(2), dice.choice(("stray_session", "stray_group", "stray_deaf")))
+    if dice.random() < 0.2:
+        parts.append("litter")
+    ends = ["fail 1", "fail 3"]
+    if limit:
+        ends += ["hang", "hang_deaf"]
+    if step != "setup":
+        ends += ["commit_too", "change_it"]
+    parts.append(dice.choice(ends) if dice.random() < risk else "succeed")
+    return "; ".join(parts)
 
 
 def _draw_tasks(dice: random.Random) -> tuple[Task, ...]:
@@ -143,15 +260,13 @@ def _draw_act(dice: random.Random, *, last: bool) -> str:
     return "; ".join(steps)
 
 
-def _draw_run(dice: random.Random, tasks: int, *, first: bool) -> Run:
+def _draw_run(dice: random.Random, span: float, *, first: bool) -> Run:
     options = [] if first else ["--retry-failed"]
     chance = dice.random()
     if chance < 0.06:
         options.append("--wave=1")
     elif chance < 0.12:
         options.append(dice.choice(("--halt=soon", "--halt=now")))
-    # About as long as a run in peace takes.
-    span = 0.2 + 0.1 * tasks
     kills = tuple(_draw_kill(dice, span) for _ in range(dice.choice((1, 1, 2, 2, 3, 5))))
     return Run(tuple(options), kills, dice.choice((0.0, 0.0, 0.0, 0.1, 0.3, 1.5)))
 

@@ -160,7 +160,8 @@ class Voyage:
     def peaceful(self) -> None:
         """Resume without a strike; once more while something that began before has suffered."""
         for _ in range(4):
-            seen = len(self.world.entries())
+            # A runner that an earlier run has started may have suffered.
+            seen = {(task, attempt) for _, task, attempt, _ in self.world.entries()}
             status = self.await_end(self.start("--retry-failed"))
             if status == -1:
                 return
@@ -169,7 +170,7 @@ class Voyage:
                 continue
             self.check_survivors()
             wrong = invariants.unfinished(self.world)
-            began = {task for word, task, _, _ in self.world.entries()[seen:] if word == "begin"}
+            began = {task for _, task, attempt, _ in self.world.entries() if (task, attempt) not in seen}
             if not any(task not in began for task in wrong):
                 break
         if status != (1 if invariants.not_completed(self.world) else 0):

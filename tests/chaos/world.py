@@ -3,6 +3,7 @@
 import os
 import shlex
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from parallelgen.planning.plan import Plan, Task, Wave
 from parallelgen.settings import Settings
 from parallelgen.writing import generate, render
 from tests.chaos.scenario import Scenario
+
+#: Word, task, attempt and detail of a line in the ledger.
+Entry = tuple[str, str, int, str]
 
 DIRECTORY = "parallel/TS-0007-storm"
 _HEAD = '{ "technology" : {"x": [1, 2, {"}": "\\"{,"}]} ,\t"sources":null,\n "tasks": {"total": 0}'
@@ -98,17 +102,71 @@ class World:
             (self.directory / name).mkdir(parents=True)
         self.ledger.touch()
         for task in self.scenario.tasks:
-            for number, act in enumerate(task.acts, 1):
-                (self.folder / "acts" / f"{task.id}.{number}").write_text(act + "\n")
-            (self.folder / "acts" / f"{task.id}.last").write_text(task.acts[-1] + "\n")
+            self._write_acts(task.id, task.acts)
+            for step, acts in task.commands.items():
+                self._write_acts(f"{task.id}.{step}", acts)
             (self.directory / "prompts" / f"{task.id}.txt").write_text(f"Do {task.id}.\n")
+        for step, act in self.scenario.steps.baseline.items():
+            self._write_acts(f"baseline.{step}", (act,))
         self.manifest.write_text(_HEAD + (_EXECUTION if self.scenario.has_execution else "") + _TAIL + "\n")
-        agent = shlex.join(["sh", str(Path(__file__).with_name("agent.sh")), str(self.folder)])
-        generate.write_scripts(self.script.parent, render.scripts(_plan(self.scenario, agent), DIRECTORY))
+        generate.write_scripts(self.script.parent, render.scripts(self._plan(), DIRECTORY))
         self.script.write_text(patient(self.script.read_text()))
         self._build_repository()
 
+    def _write_acts(self, name: str, acts: Sequence[str]) -> None:
+        for number, act in (*enumerate(acts, 1), ("last", acts[-1])):
+            (self.folder / "acts" / f"{name}.{number}").write_text(act + "\n")
+
+    def _plan(self) -> Plan:
+        steps = self.scenario.steps
+        run = {step: self._command(step, "run") for step in steps.baseline}
+        waves: dict[int, list[Task]] = {}
+        for task in self.scenario.tasks:
+            own = {step: self._command(step, "own") for step in task.own}
+            if "also" in task.commands:
+                own["verify"] = f"+{self._command('also', 'own')}"
+            waves.setdefault(task.wave, []).append(
+                Task(task.id, task.name, task.wave, task.deps, None, f"prompts/{task.id}.txt", **own)
+            )
+        return Plan(
+            title=DIRECTORY.rpartition("/")[2],
+            tech_spec="TS-0007",
+            waves=tuple(Wave(number, tuple(tasks)) for number, tasks in sorted(waves.items())),
+            settings=Settings(
+                agent_command=self._command(),
+                task_timeout=60,
+                setup_timeout=steps.limit,
+                verify_timeout=steps.limit,
+                no_baseline=steps.no_baseline,
+                commit_leftovers=steps.commit_leftovers,
+                require_commits=steps.require_commits,
+                setup=run.get("setup", ""),
+                verify=run.get("verify", ""),
+            ),
+        )
+
+    def _command(self, *words: str) -> str:
+        """Write the command of an agent, or of a step and whose it is."""
+        return shlex.join(["sh", str(Path(__file__).with_name("agent.sh")), str(self.folder), *words])
+
+    def _build_included(self) -> None:
+        """Make files that git ignores and .worktreeinclude names, and list them with their sums."""
+        deep = self.root / "cache" / "deep"
+        deep.mkdir(parents=True)
+        for number in range(self.scenario.steps.include):
+            (deep / f"{number:03}").write_text(f"{number}\n" * 400)
+        (self.root / "cache" / "link").symlink_to("deep/000")
+        (self.root / ".env").write_text("KEY=secret\n")
+        (self.root / ".gitignore").write_text(".env\ncache/\n")
+        (self.root / ".worktreeinclude").write_text(".env\ncache/\n")
+        names = [".env", *sorted(str(path.relative_to(self.root)) for path in deep.iterdir()), "cache/link"]
+        (self.folder / "included.names").write_text("\n".join(names) + "\n")
+        sums = subprocess.run(["cksum", *names], cwd=self.root, capture_output=True, check=True).stdout
+        (self.folder / "included").write_bytes(sums)
+
     def _build_repository(self) -> None:
+        if self.scenario.steps.include:
+            self._build_included()
         for number in range(self.scenario.files):
             (self.root / f"file-{number:03}.txt").write_text(f"file {number}\n")
         for arguments in (
@@ -127,8 +185,8 @@ class World:
         self.git("add", "-A")
         self.git("commit", "--quiet", "-m", "Start")
 
-    def entries(self) -> list[tuple[str, str, int, str]]:
-        """Read the ledger: word, task, attempt, detail."""
+    def entries(self) -> list[Entry]:
+        """Read the ledger."""
         found = []
         for line in self.ledger.read_text().splitlines():
             word, task, attempt, detail = line.split()
@@ -156,17 +214,3 @@ def patient(text: str) -> str:
             raise ValueError(f"the script has no line '{found}'")
         text = text.replace(f"\n{found}\n", f"\n{wanted}\n")
     return text
-
-
-def _plan(scenario: Scenario, agent: str) -> Plan:
-    waves: dict[int, list[Task]] = {}
-    for task in scenario.tasks:
-        waves.setdefault(task.wave, []).append(
-            Task(task.id, task.name, task.wave, task.deps, None, f"prompts/{task.id}.txt")
-        )
-    return Plan(
-        title=DIRECTORY.rpartition("/")[2],
-        tech_spec="TS-0007",
-        waves=tuple(Wave(number, tuple(tasks)) for number, tasks in sorted(waves.items())),
-        settings=Settings(agent_command=agent, task_timeout=60),
-    )
