@@ -528,6 +528,26 @@ AGENT
   git -C "$project" worktree list | grep -q "$(git -C "$project" rev-parse --short "$kept")"
 }
 
+@test "what a crash has left of the worktree of a baseline is removed, and is no work" {
+  project one
+  NO_BASELINE=0
+  export VERIFY_COMMAND='test -e "$TEST_NOTES/mended"'
+  place=$spaces/baseline-${directory##*/}
+  side=$project/.git/worktrees/${place##*/}
+  refuses
+  # git was killed while it wrote the files, or removed them; or before it had tied the worktree to the repository.
+  for crash in 'rm "$place/README.md"; : >"$side/index.lock"' 'rm "$place/README.md" "$side/index"; echo initializing >"$side/locked"' \
+    'find "$place" -mindepth 1 ! -name .git -delete; rm -r "$side"' 'rm "$side/commondir" "$side/index"; rm -r "$side/logs"; find "$place" -mindepth 1 ! -name .git -delete'; do
+    eval "$crash"
+    refuses
+    grep -q '^ERROR: the baseline failed (verify)' "$err"
+    same "${place##*/}" "$(ls "$spaces")"
+  done
+  : >"$TEST_NOTES/mended"
+  completes
+  same task-001 "$(ls "$spaces")"
+}
+
 # bats test_tags=portable
 @test "a baseline that is stopped, or killed, leaves nothing running, and is tried again" {
   project one

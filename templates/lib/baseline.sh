@@ -30,21 +30,37 @@ do_baseline() {
   if ! clear_baseline || ! add_worktree --detach "$worktree" "$base_commit" || ! add_submodules; then
     error=worktree
   elif include_files && set_up && verify_work; then
-    write_record baseline "proof=$proof"
-    git_step -C "$root" worktree remove --force "$worktree"
+    # The record last: who finds it does not look for what is left of the worktree.
+    remove_baseline && write_record baseline "proof=$proof"
   fi
 }
 
 # clear_baseline: remove the worktree of an earlier baseline, or move it aside when there is something in it that may be work
 clear_baseline() {
   is_there "$worktree" || return 0
-  if ! read_worktree || is_on_branch || [ -n "$head" ]; then
+  # What a git that was killed has left half made is nobody's work.
+  if ! read_worktree || is_unfinished; then
+    used=0
+    repair_worktree >>"$log" 2>&1
+    return
+  fi
+  if is_on_branch || [ -n "$head" ]; then
     say "$worktree is no worktree of a baseline" >>"$log"
     return 1
   fi
-  if [ -n "$(read_git -C "$worktree" for-each-ref --count=1 --contains HEAD)" ] && read_changes && [ ! -s "$changes" ]; then
-    git_step -C "$root" worktree remove --force --force "$worktree"
+  rm -f -- "$git_dir"/*.lock
+  # Nor is a file that is missing.
+  if [ -n "$(read_git -C "$worktree" for-each-ref --count=1 --contains HEAD)" ] && read_changes &&
+    ! grep -q -e '^[^ ]' -e '^ [^D]' <"$changes"; then
+    remove_baseline
   else
     set_aside >>"$log"
   fi
+}
+
+# remove_baseline: remove the worktree of the baseline
+remove_baseline() {
+  # Under another name: what a crash leaves of it must not look like somebody's work.
+  move_aside && rm -r -f -- "$worktree.$runner"
+  run_git -C "$root" worktree remove --force --force "$worktree" 2>>"$log"
 }

@@ -245,8 +245,10 @@ def _litter(world: World) -> Iterator[str]:
         yield f"a stale lock: logs/state/{path.name}"
     for name in world.folder.glob("workspaces/*/*.included"):
         yield f"left of include: {name}"
-    if any(world.folder.glob("workspaces/baseline-*")):
-        yield f"left of the baseline: {[path.name for path in world.folder.glob('workspaces/*')]}"
+    for path in world.folder.glob("workspaces/baseline-*"):
+        # A crash may leave what was being removed, under the number of a process.
+        if not path.suffix[1:].isdecimal():
+            yield f"left of the baseline: {path.name}"
     known = {"logs", "manifest.json", "prompts", "scripts", "tasks"}
     for path in world.directory.iterdir():
         if path.name not in known:
