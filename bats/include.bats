@@ -198,9 +198,28 @@ mixed/a.o' "$(included | sort)"
   mkdir -p "$project/.venv/lib"
   echo 'home = /usr/bin' >"$project/.venv/pyvenv.cfg"
   completes --dry-run
-  grep -q "^WARNING: '.venv' holds a virtual environment" "$err"
+  err_has "WARNING: .worktreeinclude names a virtual environment: './.venv'."
   completes
   [ -e "$spaces/task-001/.venv/pyvenv.cfg" ]
+}
+
+@test "many files by themselves, beside what git tracks, in folders with modes of their own" {
+  project one
+  ignore '*.ign'
+  include '*.ign'
+  mkdir -p "$project/private/keys" "$project/many"
+  chmod 700 "$project/private"
+  chmod 750 "$project/private/keys"
+  echo tracked >"$project/many/file"
+  commit_all
+  echo key >"$project/private/keys/a.ign"
+  (cd "$project/many" && for n in $(seq 1200); do echo "$n" >"$n.ign"; done)
+  completes
+  cd "$spaces/task-001"
+  same 1200 "$(find many -name '*.ign' | grep -c .)"
+  same 777 "$(cat many/777.ign)"
+  same 0700 "$(mode_of private)"
+  same 0750 "$(mode_of private/keys)"
 }
 
 @test "a copy that fails, fails the task before its agent starts" {

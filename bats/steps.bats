@@ -116,6 +116,28 @@ END
 }
 
 # bats test_tags=portable
+@test "a setup has succeeded whatever its words are" {
+  project one
+  export SETUP_COMMAND="$(in_note setup); true A='  =  ' B="
+  agent task-001 <<<'exit 1'
+  fails
+  fails --retry-failed
+  same setup-1 "$(notes)"
+}
+
+# bats test_tags=one-shell
+@test "a tracked file that setup has changed counts, for the agent may have changed it too" {
+  project one
+  export SETUP_COMMAND='echo setup >>README.md'
+  agent task-001 <<<'echo agent >>README.md; finish'
+  completes
+  task_ended task-001 'completed commits=0 uncommitted=1'
+  completes --force --commit-leftovers
+  task_ended task-001 'completed commits=1'
+  same agent "$(git -C "$project" show feature/task-001-only:README.md | tail -n 1)"
+}
+
+# bats test_tags=portable
 @test "a verify that fails, fails the task, and the next attempt is told before its prompt" {
   project one
   export VERIFY_COMMAND='echo checking; test -f good.txt || { echo good.txt is not there; exit 4; }'
@@ -150,8 +172,8 @@ AGENT
   fails --retry-failed
   agent task-001 <<<'cat >"$TEST_NOTES/stdin"; work good.txt; finish'
   completes --retry-failed
-  has "$TEST_NOTES/stdin" '  line-301' '  line-500'
-  lacks "$TEST_NOTES/stdin" line-300
+  has "$TEST_NOTES/stdin" '  line-302' '  line-500' '  [run-parallel.sh: ended with status 1]'
+  lacks "$TEST_NOTES/stdin" line-301
 }
 
 # bats test_tags=portable
@@ -308,7 +330,7 @@ AGENT
   [ "$SECONDS" -lt 15 ]
   all_dead
   task_ended task-001 'failed error=setup'
-  has "$logs/task-001.setup.log" '[run-parallel.sh: stopped after 1 seconds]'
+  has "$logs/task-001.setup.log" '[run-parallel.sh: ended with status 143, stopped after 1 seconds]'
   export SETUP_COMMAND='' VERIFY_COMMAND='trap "" TERM; sleep 40; sleep 40'
   fails --force --verify-timeout 1
   all_dead
@@ -565,6 +587,57 @@ AGENT
   : >"$home/go"
   completes
   same 'verify-baseline verify-baseline verify-baseline verify-1' "$(notes)"
+}
+
+# bats test_tags=one-shell
+@test "a run that is stopped when the baseline has just succeeded launches nothing" {
+  project one
+  NO_BASELINE=0
+  export VERIFY_COMMAND=true
+  mkdir "$home/bin"
+  printf '#!/bin/sh\ncase "$*" in *baseline*) : >"%s/removing"; sleep 1 ;; esac\nexec %s "$@"\n' "$home" "$(PATH=$(script_path) type -P rm)" >"$home/bin/rm"
+  chmod +x "$home/bin/rm"
+  (
+    prefer "$home/bin"
+    launch
+    await test -e "$home/removing"
+    term_ends_it
+  )
+  out_has '[PROGRESS] execution status=interrupted'
+  absent "$spaces/task-001" "$state/task-001.start"
+  completes
+}
+
+# bats test_tags=one-shell
+@test "the baseline of another directory of the same name is left alone" {
+  project one
+  NO_BASELINE=0
+  mkdir "$project/other"
+  cp -Rp "$dir" "$project/other/${directory##*/}"
+  commit_all
+  export VERIFY_COMMAND='test "$PARALLEL_TASK" != baseline || { : >"$TEST_NOTES/begun"; sleep 50; }'
+  launch
+  await test -e "$TEST_NOTES/begun"
+  first=$pid
+  BRANCH_PREFIX=other/ sh "$project/other/${directory##*/}/scripts/run-parallel.sh" >"$home/out.other" 2>&1 && return 1
+  grep -q '^ERROR: the baseline failed (worktree)' "$home/out.other"
+  grep -q -e "belongs to the baseline of 'parallel/${directory##*/}'" "$home/out.other"
+  kill -s 0 "$first"
+  living | grep -q 'sleep 50'
+  term_ends_it
+}
+
+# bats test_tags=one-shell
+@test "what a baseline has left that was killed is stopped, also where there is to be none" {
+  project one
+  export NO_BASELINE=0 VERIFY_COMMAND='test "$PARALLEL_TASK" != baseline || { : >"$TEST_NOTES/begun"; sleep 50; }'
+  launch
+  await test -e "$TEST_NOTES/begun"
+  for process in $(living | grep -v 'sleep 50' | grep -v 'sh -c test' | sed 's/ .*//'); do kill -s KILL "$process" 2>/dev/null || :; done
+  finish
+  end_naps
+  completes --no-baseline
+  all_dead
 }
 
 # bats test_tags=one-shell

@@ -6,6 +6,15 @@ from parallelgen.running.records import Recorded
 
 _RUN_FACTS = (("Base Branch", "base_branch"), ("Started", "started_at"), ("Finished", "finished_at"))
 _COMMANDS = ("setup", "verify")  # the steps with a log of their own
+_ERRORS_OF_STEP = {
+    "worktree": "worktree",
+    "merge_conflict": "worktree",
+    "merge_failed": "worktree",
+    "prompt_missing": "worktree",
+    "include": "include",
+    "setup": "setup",
+    "verify": "verify",
+}
 _TITLES = {
     "completed": "Parallel Execution Complete",
     "interrupted": "Parallel Execution Interrupted",
@@ -34,7 +43,7 @@ def task_text(task: TaskState) -> str:
         details.append(f"by {task.by}")
     if task.commits is not None and (task.status == "completed" or task.commits):
         details.append(commits(task.commits))
-    if task.uncommitted:
+    if task.uncommitted and task.error != "uncommitted":
         details.append(f"{task.uncommitted} uncommitted")
     return f"{word} ({', '.join(details)})" if details else word
 
@@ -44,9 +53,18 @@ def _was_struck(task: TaskState) -> bool:
     return task.status in ("interrupted", "lost") or task.error in ("timeout", "lost")
 
 
+def step_of(task: TaskState) -> str:
+    """Name the step in which a task is, or that it did not get beyond; empty when nobody has told."""
+    if task.status == "running" or _was_struck(task):
+        return task.step
+    if task.error in _ERRORS_OF_STEP:
+        return _ERRORS_OF_STEP[task.error]
+    return (task.step or "agent") if task.error else ""
+
+
 def log_name(task: TaskState) -> str:
     """Name the log that tells what a task does, or why it did not complete."""
-    step = task.step if task.status == "running" or _was_struck(task) else task.error
+    step = step_of(task)
     return f"{task.id}.{step}.log" if step in _COMMANDS else f"{task.id}.log"
 
 
@@ -119,8 +137,8 @@ def _missing(task: TaskState, directory: str, tail: str) -> Iterator[str]:
     """Say of a task why it did not complete, and where that is told."""
     yield f"  - {task.name}: {task_text(task)}"
     if was_begun(task):
-        if task.step:
-            yield f"    step: {task.step}"
+        if step := step_of(task):
+            yield f"    step: {step}"
         yield f"    log: {directory}/logs/{log_name(task)}"
         if tail:
             yield f"    last line: {tail}"

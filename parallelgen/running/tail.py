@@ -36,12 +36,17 @@ class Tails:
 
 
 def last_line(data: bytes) -> str:
-    """Return the last line with something to see in it, without control characters."""
+    """Return the last line with something to see in it, without control characters.
+
+    What the script says of the end of a command counts only where the command has said nothing.
+    """
+    ours = ""
     for line in reversed(re.split("[\r\n]+", data.decode("utf-8", "replace"))):
         text = plain(line.replace("\t", " ")).strip()
-        if text:
+        if text and not text.startswith("[run-parallel.sh: "):
             return text
-    return ""
+        ours = ours or text
+    return ours
 
 
 def plain(text: str) -> str:

@@ -86,7 +86,7 @@ become_command() {
     CLAUDE_CODE_SSE_PORT CLAUDE_EFFORT CLAUDE_JOB_DIR AI_AGENT TRACEPARENT PARALLEL_VERIFY_LOG
   PARALLEL_TASK=${id#.} PARALLEL_WAVE=$wave PARALLEL_BRANCH=$branch PARALLEL_DIR=$dir PARALLEL_WORKTREE=$worktree
   PARALLEL_ATTEMPT=$attempt PARALLEL_SLOT=$slot PARALLEL_MARK=$worktree:
-  [ ! -e "$state/$id.feedback" ] || export PARALLEL_VERIFY_LOG="$verify_log"
+  [ "$step_name" = verify ] || [ ! -e "$state/$id.feedback" ] || [ ! -e "$verify_log" ] || export PARALLEL_VERIFY_LOG="$verify_log"
   # As `git -c` hands settings down. A gc in the background would outlive its agent, be killed half-way, and work on what all
   # worktrees share.
   # shellcheck disable=SC2089  # git takes the quotes away

@@ -3,20 +3,23 @@
 # try_baseline: try them at the base commit, unless they have succeeded there before; end with status 2 when they fail. It is
 # done as a task is, here and now, under an id that no task can have
 try_baseline() {
+  id=.baseline name=baseline wave=0 deps=- limit=- prompt='' attempt=1 tried=0 slot=1 resuming=1
+  use_task
+  # What a crash has left of one, also where there is to be none.
+  [ -s "$state/.baseline.result" ] || [ ! -e "$state/.baseline.start" ] || ! is_ours || stop_remains
   [ "$NO_BASELINE" -eq 0 ] && [ -n "$SETUP_COMMAND$VERIFY_COMMAND" ] && [ -n "$selected" ] || return 0
   proof=$(read_git -C "$root" rev-parse "$base_commit^{tree}") || fail "ERROR: cannot read the base commit $base_commit"
   proof=$proof$tab$SETUP_COMMAND$tab$VERIFY_COMMAND
   ! read_record baseline || [ "$record_proof" != "$proof" ] || return 0
   say "Baseline: setup and verify at $base_branch, before the first agent (log: $parallel_dir/logs/baseline.log)"
-  id=.baseline name=baseline wave=0 deps=- limit=- prompt='' attempt=1 tried=0 slot=1 resuming=1
-  use_task
   printf '' >"$log"
   [ ! -e "$state/.baseline.result" ] || rm -f -- "$state/.baseline.result"
   run_here do_baseline
-  if [ "$verdict" = interrupted ]; then
+  trap - INT HUP TERM USR1 USR2
+  if [ -n "$stopping" ]; then
     progress "execution status=interrupted"
     exit_with_outcome
-  elif [ "$verdict" != completed ]; then
+  elif [ "$verdict" = failed ]; then
     warn "ERROR: the baseline failed ($error): no task could succeed. The end of its log:"
     tail -n 20 -- "$log" | indent >&2
     fail "  Its worktree is $WORKSPACE_ROOT/${worktree##*/}. Mend setup, verify or $base_branch, or use --no-baseline where" \
@@ -38,6 +41,7 @@ do_baseline() {
 # clear_baseline: remove the worktree of an earlier baseline, or move it aside when there is something in it that may be work
 clear_baseline() {
   is_there "$worktree" || return 0
+  is_ours || { say "$worktree belongs to the baseline of '$owner'; --workspace-root gives this one another" >>"$log" && return 1; }
   # What a git that was killed has left half made is nobody's work.
   if ! read_worktree || is_unfinished; then
     used=0

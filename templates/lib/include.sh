@@ -9,7 +9,7 @@ find_included() {
   included='' has_include=0 included_kib=0
   [ "$is_repository" -eq 1 ] && is_there "$root/.worktreeinclude" || return 0
   has_include=1
-  # What is named may hold more than what git ignores: of that only what is ignored in it.
+  # A folder that is named may hold what git does not ignore, so what git ignores is listed, too.
   named=$(list_ignored --exclude-from="$root/.worktreeinclude")
   listed=$named$newline$(list_ignored --exclude-standard)
   case $listed in
@@ -17,14 +17,19 @@ find_included() {
     *) object "git cannot read '.worktreeinclude'" ;;
   esac
   listed=$(say "$listed" | sed '/^\/\/$/d' | tr '\n\001' '\000\n' | ask_git -C "$root" check-ignore -z --stdin | tr '\n\000' '\001\n')
-  included=$(say "$named" "$listed" | LC_ALL=C awk '
+  # Ignored, and named itself or below a folder that is.
+  paths=$(say "$named" "$listed" | LC_ALL=C awk '
     $0 == "//" { is_later = 1; next }
     !is_later { named[$0]; next }
-    !($0 in seen) { seen[path = $0]; do if (path in named) { print; next } while (sub("[^/]+/?$", "", path) && path != "") }' |
-    each_path keep_path)
-  # shellcheck disable=SC2086  # a path each
-  [ -z "$included" ] || included_kib=$(IFS=$newline && set -f && cd -- "$root" && du -k -s -- $included 2>/dev/null |
-    awk '{ sum += $1 } END { print sum }')
+    !($0 in seen) { seen[path = $0]; do if (path in named) { print; next } while (sub("[^/]+/?$", "", path) && path != "") }')
+  [ -n "$paths" ] || return 0
+  seams=$newline$(look_into "$paths" find -name .git -o -name run-parallel.sh)$newline
+  included=$(say "$paths" | each_path keep_path)
+  [ -n "$included" ] || return 0
+  included_kib=$(look_into "$included" du | awk '{ sum += $1 } END { print sum }')
+  environments=$(look_into "$included" find -name pyvenv.cfg)
+  [ -z "$environments" ] || warn "WARNING: .worktreeinclude names a virtual environment: '${environments%%/pyvenv.cfg*}'." \
+    "  In a copy pip and all scripts still work on the one in this checkout. Leave it out, and make one with --setup."
 }
 
 # list_ignored <option>: print what git does not track and the patterns of the option match, with / behind a folder of which
@@ -32,6 +37,20 @@ find_included() {
 list_ignored() {
   { read_git -C "$root" ls-files -z --others --ignored --directory "$1" && printf '//\000'; } | tr '\n\000' '\001\n'
 }
+
+# look_into <paths> du | find <option>...: ask one of these about paths
+look_into() (
+  paths=$(say "$1" | sed 's/^/.\//') command=$2
+  shift 2
+  cd -- "$root" || return
+  IFS=$newline
+  set -f
+  # shellcheck disable=SC2086  # a path each
+  case $command in
+    du) du -k -s $paths ;;
+    *) find $paths "$@" ;;
+  esac 2>/dev/null
+)
 
 # each_path <command>: call the command with each path of stdin; false when one call fails
 each_path() {
@@ -45,33 +64,23 @@ each_path() {
 
 # keep_path <path>: print it, or what of it may be copied: no repository or worktree, no logs of ours, not the marker
 keep_path() {
-  case $root/$1 in
-    "$workspaces" | "$workspaces"/* | */"$marker") return 0 ;;
+  case /$1/ in
+    */"$marker"/) return 0 ;;
+    */logs/*)
+      beside=/$1/
+      [ ! -f "$root${beside%%/logs/*}/scripts/run-parallel.sh" ] && [ ! -f "$root${beside%/logs/*}/scripts/run-parallel.sh" ] || return 0
+      ;;
   esac
-  folder='' rest=$1/
-  while [ -n "$rest" ]; do
-    [ "${rest%%/*}" != logs ] || [ ! -f "$root/${folder}scripts/run-parallel.sh" ] || return 0
-    folder=$folder${rest%%/*}/ rest=${rest#*/}
-  done
-  holds=
-  [ ! -d "$root/$1" ] || [ -h "$root/$1" ] ||
-    holds=$(find "$root/$1/." -name .git -o -name pyvenv.cfg -o -name run-parallel.sh)$newline
-  case $holds in
-    */./.git"$newline"*) warn "WARNING: '$1' is a repository, and not copied." ;;
-    */.git"$newline"* | */run-parallel.sh"$newline"*)
+  case $root/$1/,$seams in
+    "$workspaces"/*) ;;
+    *,*"$newline./$1/.git$newline"*) warn "WARNING: '$1' is a repository, and not copied." ;;
+    *,*"$newline./$1/"*)
       for inside in "$root/$1"/* "$root/$1"/.[!.]* "$root/$1"/..?*; do
         ! is_there "$inside" || keep_path "${inside#"$root/"}"
       done
       ;;
-    *)
-      [ "${holds#*pyvenv.cfg}" = "$holds" ] ||
-        warn "WARNING: '$1' holds a virtual environment: a copy of it still runs what is installed in '$root'." \
-          "  Better make one in each worktree, with --setup."
-      case $1 in
-        *"$newline"*) printf '%s' "$1" | tr '\n' '\001' && say "" ;;
-        *) say "$1" ;;
-      esac
-      ;;
+    *"$newline"*,*) printf '%s' "$1" | tr '\n' '\001' && say "" ;;
+    *) say "$1" ;;
   esac
 }
 
@@ -100,23 +109,46 @@ copy_included() {
     ! cp -R -P -p "$copy_how" -- "$worktree/.git" "$state/.$id.copy" 2>/dev/null || break
   done
   rm -f -- "$state/.$id.copy"
-  say "$included" | each_path copy_path
+  folder=. is_free=1 sources='' waiting=0
+  say "$included" | { each_path copy_path && copy_sources; }
 }
 
-# copy_path <path>: copy it into the worktree, under another name first, so that what a crash leaves does not look whole. What
-# is there stays, and no link leads elsewhere
+# copy_path <path>: copy it into the worktree, together with those that follow in its folder. What is there stays, but for what an
+# attempt that was cut off may have copied by half
 copy_path() {
-  folder=$worktree/$1
-  folder=${folder%/*} place=$folder
-  until is_there "$place"; do
-    place=${place%/*}
-  done
-  if is_there "$worktree/$1" || [ "$(cd -P -- "$place" && pwd -P)" != "$place" ]; then
-    say "  $1: not copied, for the branch has something there"
-    return
+  beside=./$1
+  beside=${beside%/*}
+  if [ "$beside" != "$folder" ] || [ "$waiting" -eq 500 ]; then
+    copy_sources || return
+    folder=$beside is_free=1
+    make_folder "$folder" || { [ $? -eq 2 ] && is_free=0; } || return
+  fi
+  [ "$was_including" -eq 0 ] || [ -n "$(read_git -C "$worktree" ls-files -- ":(literal)$1")" ] || rm -r -f -- "${worktree:?}/$1"
+  if [ "$is_free" -eq 0 ] || is_there "$worktree/$1"; then
+    say "  $1: not copied, for something is there"
+    return 0
   fi
   say "  $1"
-  [ -d "$folder" ] || mkdir -p -- "$folder" || return
-  [ ! -e "$worktree/$1.included" ] || rm -r -f -- "$worktree/$1.included"
-  cp -R -P -p "$copy_how" -- "$root/$1" "$worktree/$1.included" && mv -f -- "$worktree/$1.included" "$worktree/$1"
+  case $1 in
+    *"$newline"*) cp -R -P -p "$copy_how" -- "$root/$1" "$worktree/$1" ;;
+    *) sources=$sources$root/$1$newline waiting=$((waiting + 1)) ;;
+  esac
+}
+
+# copy_sources: copy those that wait
+copy_sources() {
+  [ -n "$sources" ] || return 0
+  # shellcheck disable=SC2086  # a path each
+  (IFS=$newline && set -f && exec cp -R -P -p "$copy_how" -- $sources "$worktree/$folder/") && sources='' waiting=0
+}
+
+# make_folder <path>: make a folder in the worktree, with the mode that it has in the checkout; 2 when something else is there
+make_folder() {
+  [ "$1" != . ] || return 0
+  make_folder "${1%/*}" || return
+  [ ! -d "$worktree/$1" ] || [ -h "$worktree/$1" ] || return 0
+  ! is_there "$worktree/$1" || return 2
+  # shellcheck disable=SC2012  # of a folder's line only the mode is read
+  mkdir -- "$worktree/$1" && chmod "$(LC_ALL=C ls -l -d -- "$root/$1" |
+    sed 's/^.\(...\)\(...\)\(...\).*/u=\1,g=\2,o=\3/; 1!d; s/[st]/x/g; s/[-ST]//g')" "$worktree/$1" || return 1
 }

@@ -18,7 +18,8 @@ read_record() {
     eval "record_$key="
   done
   [ -f "$state/$1" ] || return 1
-  while IFS='=' read -r key value; do
+  while IFS= read -r line; do
+    key=${line%%=*} value=${line#*=}
     # So it was called before there was lib/.
     [ "$key" != kept ] || key=used
     [ -z "$key" ] || [ "${key#*[!a-z_]}" != "$key" ] || eval "record_$key=\$value"

@@ -14,11 +14,12 @@ $own_commands
 EOF
 }
 
-# recall_steps: find out what has been done in the worktree. Sets: step_name has_included (1: yes) set_up_with (the setup that
-# has succeeded) has_worked (1: the agent has done its part)
+# recall_steps: find out what has been done in the worktree. Sets: step_name has_included (1: yes) was_including (1: it was cut
+# off) set_up_with (the setup that has succeeded) has_worked (1: the agent has done its part)
 recall_steps() {
-  step_name='' has_included='' set_up_with='' has_worked=''
+  step_name='' has_included='' was_including=0 set_up_with='' has_worked=''
   read_record "$id.steps" || return 0
+  [ "$record_step" != include ] || was_including=1
   has_included=$record_included set_up_with=$record_setup has_worked=$record_worked
   record_steps
 }
@@ -44,7 +45,7 @@ forget_steps() {
   for record in steps before feedback; do
     [ ! -e "$state/$id.$record" ] || rm -f -- "$state/$id.$record"
   done
-  has_included='' set_up_with='' has_worked=''
+  has_included='' was_including=0 set_up_with='' has_worked=''
 }
 
 # enter_step <name> [<status>]: record that a step begins, and tell it. Sets: step_name
@@ -64,15 +65,14 @@ tell_scheduler() {
 # run_command <command> <seconds> <log>: run a command of the user's in the worktree, for at most so many seconds (0: as long
 # as the task may take), and stop what it leaves; return its status. Sets: step_status
 run_command() {
-  step_log=$3 overdue=
+  step_log=$3 keeper='' overdue=''
   say "[run-parallel.sh: $1]" >>"$step_log"
-  keep_time "$step_log" "$(($2 > 0 ? $2 : limit))" USR1 &
-  keeper=$!
+  [ "$2" -eq 0 ] || { keep_time "$2" USR1 & }
+  [ "$2" -eq 0 ] || keeper=$!
   [ -n "$cause" ] || run_group become_command "$1" /dev/null
-  kill -s TERM "$keeper" 2>/dev/null
-  reap "$keeper"
-  [ -z "$overdue" ] || say "[run-parallel.sh: stopped after $2 seconds]" >>"$step_log"
+  [ -z "$keeper" ] || { kill -s TERM "$keeper" 2>/dev/null && reap "$keeper"; }
   [ -z "$cause$overdue" ] || step_status=143
+  say "[run-parallel.sh: ended with status $step_status${overdue:+, stopped after $2 seconds}]" >>"$step_log"
   return "$step_status"
 }
 
@@ -116,13 +116,12 @@ read_left() {
   fi
 }
 
-# drop_found: take what the agent found out of changes
+# drop_found: take out of changes what the agent found and git does not track
 drop_found() {
   LC_ALL=C awk '
     # A name in quotes is one in which git has escaped something.
     { name = substr($0, 4); if (name ~ /^"/) name = substr(name, 2, length(name) - 2) }
-    !phase { found[name]; change[$0]; next }
-    $0 in change { next }
+    !phase { if (/^[?!]/) found[name]; next }
     /^\?\?/ { do if (name in found) next; while (sub("[^/]+/?$", "", name) && name != "") }
     { print }
   ' "$state/$id.before" phase=1 "$changes" >"$changes.left" && mv -f -- "$changes.left" "$changes"
@@ -177,13 +176,12 @@ verify_work() {
     [ -z "$command" ] || run_command "$command" "$VERIFY_TIMEOUT" "$verify_log" ||
       reject verify "was verified by '$command', which ended with status $step_status" "$verify_log" || return
   done
-  # What comes now cannot change the verdict.
-  settled=1
   if ! is_committed; then
     say "[run-parallel.sh: verify has changed what it had to verify]" >>"$verify_log"
     reject verify "was verified by a command that changes it" "$verify_log"
     return
   fi
+  settled=1
   [ ! -e "$state/$id.feedback" ] || rm -f -- "$state/$id.feedback"
 }
 

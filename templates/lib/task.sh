@@ -47,7 +47,7 @@ run_task() {
   [ "$runner" = "$$" ] || [ -e "$state/lock.$$" ] || return 1
   [ "$resuming" -eq 0 ] || ! is_ours || stop_remains 2>>"$log"
   [ "$limit" != - ] || limit=$TASK_TIMEOUT
-  keep_time "$log" "$limit" USR2 &
+  keep_time "$limit" USR2 &
   timekeeper=$!
   find_commands
   recall_steps
@@ -55,7 +55,8 @@ run_task() {
 
   decide_verdict
   # What comes now cannot change the verdict.
-  trap '' TERM USR1 USR2
+  trap '' USR1 USR2
+  [ "$id" = .baseline ] || trap '' TERM
   read_clock
   write_record "$id.result" "attempt=$attempt" "tried=${tried#0}" "tip=$tip" "commits=$commits" "uncommitted=$uncommitted" \
     "stopped=$stopped" "exit_code=$exit_code" "error=$error" "step=$step_name" "started=$started" "started_at=$started_at" \
@@ -95,27 +96,34 @@ find_use() {
 
 # is_ours: true unless the worktree holds something of another run that has a task of the same id
 is_ours() {
+  if [ "$id" = .baseline ]; then
+    # Two directories may have the same name.
+    owner=$(thing=$workspaces_name/${worktree##*/} awk 'BEGIN { FS = "\t" } $2 == ENVIRON["thing"] { owner = $1 } END { print owner }' "$owners" 2>/dev/null)
+    [ "${owner:-$dir_name}" = "$dir_name" ]
+    return
+  fi
   [ -e "$state/$id.agent" ] || ! read_worktree || is_on_branch || [ -z "$head" ]
 }
 
-# keep_time <log> <seconds> <signal>: in the background, whether or not the scheduler lives: cut the log when it has grown too
-# long, and send the runner the signal when the time is over
+# keep_time <seconds> <signal>: in the background, whether or not the scheduler lives: send the runner the signal when the time
+# is over; and, for the whole task, cut logs that have grown too long
 keep_time() {
   trap 'runner=; wake' TERM
   trap '' INT HUP USR1 USR2
-  due=$((now + $2)) left=$2
+  due=$((now + $1)) left=$1
   while :; do
     nap "$((left < 1 ? 1 : left < tick ? left : tick))"
     # bash may lose a trap: the verdict ends us as well, and the runner is told until it has heard.
     is_alive "$runner" "$runner_identity" && [ ! -s "$state/$id.result" ] || return 0
-    if [ "$(wc -c <"$1")" -gt "$MAX_LOG_SIZE" ]; then
+    for file in "$log" "$setup_log" "$verify_log"; do
+      [ "$2" = USR2 ] && [ -f "$file" ] && [ "$(wc -c <"$file")" -gt "$MAX_LOG_SIZE" ] || continue
       # dd without input truncates its output at the offset.
-      dd if=/dev/null of="$1" bs=1 seek="$MAX_LOG_SIZE" 2>/dev/null
-      printf '\n[run-parallel.sh: log cut at %s bytes]\n' "$MAX_LOG_SIZE" >>"$1"
-    fi
+      dd if=/dev/null of="$file" bs=1 seek="$MAX_LOG_SIZE" 2>/dev/null
+      printf '\n[run-parallel.sh: log cut at %s bytes]\n' "$MAX_LOG_SIZE" >>"$file"
+    done
     read_clock
     left=$((due - now))
-    [ "$left" -gt 0 ] || [ -z "$runner" ] || kill -s "$3" "$runner"
+    [ "$left" -gt 0 ] || [ -z "$runner" ] || kill -s "$2" "$runner"
   done
 }
 

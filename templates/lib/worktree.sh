@@ -57,7 +57,7 @@ add_worktree() {
     if [ -z "$cause" ] && read_worktree && { [ -z "$branch" ] || is_on_branch; } && ! is_unfinished &&
       read_changes --untracked-files=no && [ ! -s "$changes" ]; then
       # It has done its work, and failed over something else, such as a hook.
-      complain "'git worktree add' has made $WORKSPACE_ROOT/$id, but failed:"
+      complain "'git worktree add' has made $worktree, but failed:"
       break
     fi
     tries=$((tries + 1))
@@ -110,7 +110,7 @@ move_aside() {
 
 # tell_aside: say where move_aside has left them
 tell_aside() {
-  warn "$id: moved aside what was left: $WORKSPACE_ROOT/$id -> $WORKSPACE_ROOT/$id.$runner"
+  warn "$id: moved aside what was left: $WORKSPACE_ROOT/${worktree##*/} -> $WORKSPACE_ROOT/${worktree##*/}.$runner"
 }
 
 # forget_worktree: let git forget a worktree whose folder is gone, unless a person has locked it: git itself has, when it was
@@ -232,8 +232,8 @@ set_aside() {
   done
   if is_there "$worktree"; then
     move_worktree "$worktree.$suffix" || return 1
-    own "$workspaces_name/$id.$suffix"
-    say "Moved aside: worktree $WORKSPACE_ROOT/$id -> $WORKSPACE_ROOT/$id.$suffix"
+    own "$workspaces_name/${worktree##*/}.$suffix"
+    say "Moved aside: worktree $WORKSPACE_ROOT/${worktree##*/} -> $WORKSPACE_ROOT/${worktree##*/}.$suffix"
   fi
   if has_branch "$branch"; then
     run_git -C "$root" branch --quiet -m "$branch" "backup/$name-$suffix" || return 1

@@ -119,6 +119,7 @@ Branches created:
 
 Not completed:
   - task-001-users: FAILED (exit_code_3)
+    step: agent
     log: {project.typed}/logs/task-001.log
     last line: lost
   - task-003-api: BLOCKED (by task-001)

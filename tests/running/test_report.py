@@ -86,7 +86,7 @@ def test_the_report_of_a_failed_run_says_what_failed_and_where_to_look() -> None
     assert text.startswith("=== Parallel Execution Failed ===\n\nWave 1: 1/3 tasks completed\n")
     assert "  - feature/task-001-users (1 commit)\n" in text
     assert "Uncommitted work left in worktrees:\n  - task-001-users (2 files)\n" in text
-    assert "  - task-002-products: FAILED (no_marker)\n    log: parallel/'a b'/logs/task-002.log\n" in text
+    assert "  - task-002-products: FAILED (no_marker)\n    step: agent\n    log: parallel/'a b'/logs/task-002.log\n" in text
     assert "  - task-003-shared: PENDING\n  - task-004-orders: BLOCKED (by task-002)\n" in text
     assert text.endswith("Next step: parallel-run --retry-failed 'a b'")
 
@@ -111,8 +111,9 @@ def test_each_step_of_a_task_is_shown() -> None:
         ("failed error=timeout step=setup", "FAILED (timeout in setup)", ".setup"),
         ("failed error=timeout step=agent commits=1", "FAILED (timeout, 1 commit)", ""),
         ("failed error=exit_code_3 step=agent", "FAILED (exit_code_3)", ""),
-        ("failed error=uncommitted step=agent uncommitted=2", "FAILED (uncommitted, 2 uncommitted)", ""),
-        ("failed error=no_commits step=verify", "FAILED (no_commits)", ""),
+        ("failed error=uncommitted step=agent uncommitted=2", "FAILED (uncommitted)", ""),
+        ("failed error=uncommitted step=verify uncommitted=2", "FAILED (uncommitted)", ".verify"),
+        ("failed error=no_commits step=agent", "FAILED (no_commits)", ""),
         ("interrupted step=verify commits=1", "INTERRUPTED (in verify, 1 commit)", ".verify"),
         ("lost step=setup", "LOST (in setup)", ".setup"),
         ("failed error=../x step=../x", "FAILED (../x)", ""),
