@@ -86,7 +86,8 @@ def test_the_report_of_a_failed_run_says_what_failed_and_where_to_look() -> None
     assert text.startswith("=== Parallel Execution Failed ===\n\nWave 1: 1/3 tasks completed\n")
     assert "  - feature/task-001-users (1 commit)\n" in text
     assert "Uncommitted work left in worktrees:\n  - task-001-users (2 files)\n" in text
-    assert "  - task-002-products: FAILED (no_marker)\n    step: agent\n    log: parallel/'a b'/logs/task-002.log\n" in text
+    failed = "  - task-002-products: FAILED (no_marker)\n    step: agent\n"
+    assert f"{failed}    log: parallel/'a b'/logs/task-002.log\n" in text
     assert "  - task-003-shared: PENDING\n  - task-004-orders: BLOCKED (by task-002)\n" in text
     assert text.endswith("Next step: parallel-run --retry-failed 'a b'")
 
