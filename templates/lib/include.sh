@@ -16,15 +16,27 @@ find_included() {
     *//"$newline"*//) ;;
     *) object "git cannot read '.worktreeinclude'" ;;
   esac
-  listed=$(say "$listed" | sed '/^\/\/$/d' | tr '\n\001' '\000\n' | ask_git -C "$root" check-ignore -z --stdin | tr '\n\000' '\001\n')
-  included=$(say "$named" "$listed" | LC_ALL=C awk '
+  listed=$({ say "$listed" | part sed '/^\/\/$/d' | part tr '\n\001' '\000\n' |
+    { ask_git -C "$root" check-ignore -z --stdin || [ $? -eq 1 ] || say // >&3; } | part tr '\n\000' '\001\n'; } 3>&1)
+  included=$({ say "$named" "$listed" | part awk '
     $0 == "//" { is_later = 1; next }
     !is_later { named[$0]; next }
     !($0 in seen) { seen[path = $0]; do if (path in named) { print; next } while (sub("[^/]+/?$", "", path) && path != "") }' |
-    each_path keep_path)
+    part each_path keep_path; } 3>&1)
+  # With less than is named an agent would lack what it needs.
+  case $listed$included in
+    *//*) object "cannot list what '.worktreeinclude' names" "Try again." && included='' ;;
+  esac
   # shellcheck disable=SC2086  # a path each
   [ -z "$included" ] || included_kib=$(IFS=$newline && set -f && cd -- "$root" && du -k -s -- $included 2>/dev/null |
     awk '{ sum += $1 } END { print sum }')
+}
+
+# part <command>...: do it as a part of a pipe; when it fails, 3 is told by what is no path
+part() {
+  LC_ALL=C
+  export LC_ALL
+  "$@" || say // >&3
 }
 
 # list_ignored <option>: print what git does not track and the patterns of the option match, with / behind a folder of which
@@ -55,12 +67,12 @@ keep_path() {
   done
   holds=
   [ ! -d "$root/$1" ] || [ -h "$root/$1" ] ||
-    holds=$(find "$root/$1/." -name .git -o -name pyvenv.cfg -o -name run-parallel.sh)$newline
+    holds=$(find "$root/$1/." -name .git -o -name pyvenv.cfg -o -name run-parallel.sh)$newline || return
   case $holds in
     */./.git"$newline"*) warn "WARNING: '$1' is a repository, and not copied." ;;
     */.git"$newline"* | */run-parallel.sh"$newline"*)
       for inside in "$root/$1"/* "$root/$1"/.[!.]* "$root/$1"/..?*; do
-        ! is_there "$inside" || keep_path "${inside#"$root/"}"
+        ! is_there "$inside" || keep_path "${inside#"$root/"}" || return
       done
       ;;
     *)
