@@ -504,6 +504,8 @@ AGENT
   export VERIFY_COMMAND='test -e "$TEST_NOTES/mended"'
   refuses
   place=$spaces/baseline-${directory##*/}
+  # Some find count in seconds.
+  sleep 1
   echo idea >"$place/idea"
   : >"$TEST_NOTES/mended"
   completes
@@ -525,11 +527,15 @@ AGENT
   export VERIFY_COMMAND='test -e "$TEST_NOTES/mended"'
   place=$spaces/baseline-${directory##*/}
   side=$project/.git/worktrees/${place##*/}
+  # What setup leaves is nobody's work.
+  SETUP_COMMAND='echo x >left; echo x >>README.md' refuses
   refuses
+  same "${place##*/}" "$(ls "$spaces")"
   # git was killed while it wrote the files, or removed them; or before it had tied the worktree to the repository.
   for crash in 'rm "$place/README.md"; : >"$side/index.lock"' 'rm "$place/README.md" "$side/index"; echo initializing >"$side/locked"' \
     'find "$place" -mindepth 1 ! -name .git -delete; rm -r "$side"' 'rm "$side/commondir" "$side/index"; rm -r "$side/logs"; find "$place" -mindepth 1 ! -name .git -delete'; do
     eval "$crash"
+    rm "$state/.baseline.result"
     refuses
     grep -q '^ERROR: the baseline failed (verify)' "$err"
     same "${place##*/}" "$(ls "$spaces")"

@@ -11,7 +11,7 @@ try_baseline() {
   id=.baseline name=baseline wave=0 deps=- limit=- prompt='' attempt=1 tried=0 slot=1 resuming=1
   use_task
   printf '' >"$log"
-  [ ! -e "$state/.baseline.result" ] || rm -f -- "$state/.baseline.result"
+  forget_verdict
   run_here do_baseline
   if [ "$verdict" = interrupted ]; then
     progress "execution status=interrupted"
@@ -35,7 +35,8 @@ do_baseline() {
   fi
 }
 
-# clear_baseline: remove the worktree of an earlier baseline, or move it aside when there is something in it that may be work
+# clear_baseline: remove the worktree of an earlier baseline, or move it aside when somebody may have worked there: since a
+# verdict has called a person
 clear_baseline() {
   is_there "$worktree" || return 0
   # What a git that was killed has left half made is nobody's work.
@@ -49,13 +50,14 @@ clear_baseline() {
     return 1
   fi
   rm -f -- "$git_dir"/*.lock
-  # Nor is a file that is missing.
-  if [ -n "$(read_git -C "$worktree" for-each-ref --count=1 --contains HEAD)" ] && read_changes &&
-    ! grep -q -e '^[^ ]' -e '^ [^D]' <"$changes"; then
+  if [ -n "$(read_git -C "$worktree" for-each-ref --count=1 --contains HEAD)" ] && {
+    [ ! -e "$state/.baseline.earlier" ] ||
+      { found=$(find "$worktree/." -newer "$state/.baseline.earlier" 2>>"$log") && [ -z "$found" ]; }
+  }; then
     remove_baseline
   else
     set_aside >>"$log"
-  fi
+  fi && rm -f -- "$state/.baseline.earlier"
 }
 
 # remove_baseline: remove the worktree of the baseline

@@ -232,8 +232,8 @@ set_aside() {
   done
   if is_there "$worktree"; then
     move_worktree "$worktree.$suffix" || return 1
-    own "$workspaces_name/$id.$suffix"
-    say "Moved aside: worktree $WORKSPACE_ROOT/$id -> $WORKSPACE_ROOT/$id.$suffix"
+    own "$workspaces_name/${worktree##*/}.$suffix"
+    say "Moved aside: worktree $WORKSPACE_ROOT/${worktree##*/} -> $WORKSPACE_ROOT/${worktree##*/}.$suffix"
   fi
   if has_branch "$branch"; then
     run_git -C "$root" branch --quiet -m "$branch" "backup/$name-$suffix" || return 1
