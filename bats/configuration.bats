@@ -70,6 +70,7 @@ whole() {
     "$home/told"
 }
 
+# bats test_tags=one-shell
 @test "the same is said of the same work under any configuration of git" {
   local usual found way agent_command=$AGENT_COMMAND
   printf '%s\n' '#!/bin/sh' 'exit 1' >"$home/watcher"

@@ -1,5 +1,6 @@
 # The function decide, by the table of cases in bats/decisions.
 
+# bats file_tags=awk
 load helper
 
 # facts: read the words of a case, and print what decide reads. TASK=STATUS[,ERROR[,TRIED,FINISHED]] is the state of a task

@@ -1,5 +1,6 @@
 # What goes wrong in a task: the right words, the right manifest, no process left, the other tasks done.
 
+# bats file_tags=process
 load helper
 
 # stubborn: as the agent, start what is hard to stop: children that ignore TERM, in the agent's group, in a session of
@@ -110,6 +111,7 @@ stubborn=$stubborn'
   task_ended T.3_x 'blocked by=task-001'
 }
 
+# bats test_tags=awk
 @test "what an agent leaves running is stopped when it has ended" {
   project one
   # When the agent is gone, so is what makes a session of its own its descendant.
@@ -122,6 +124,7 @@ stubborn=$stubborn'
   grep -q '^ *[0-9][0-9]* sleep 300$' "$logs/task-001.log"
 }
 
+# bats test_tags=awk
 @test "a background child that holds the log open does not keep the task from ending" {
   project one
   agent task-001 <<<'sleep 300 & work; finish'
@@ -158,7 +161,7 @@ stubborn=$stubborn'
   task_ended task-002 'completed commits=1'
 }
 
-# bats test_tags=portable
+# bats test_tags=portable, awk
 @test "two dependencies that conflict stop the task, with the file named and the merge undone; the others go on" {
   project diamond
   agent task-001 task-002 <<<'work "the same file"; finish'

@@ -53,6 +53,7 @@ acts_here() {
 
 # --- hooks
 
+# bats test_tags=one-shell
 @test "a post-checkout hook gets the null ref, the commit and 1, once for each worktree" {
   project four
   hook post-checkout <<<'printf "%s\n" "$*" >>"$TEST_NOTES/hook"'
@@ -61,6 +62,7 @@ acts_here() {
   same 4 "$(grep -c . "$TEST_NOTES/hook")"
 }
 
+# bats test_tags=one-shell
 @test "a post-checkout hook gets the same when git met another worktree in the making and was asked again" {
   project one
   hook post-checkout <<<'printf "%s\n" "$*" >>"$TEST_NOTES/hook"'
@@ -74,6 +76,7 @@ acts_here() {
   same "$(as_new)" "$(cat "$TEST_NOTES/hook")"
 }
 
+# bats test_tags=process
 @test "a post-checkout hook gets the same on a retry after a crash" {
   project one
   hook post-checkout <<<'printf "%s\n" "$*" >>"$TEST_NOTES/hook"; [ -e "$TEST_NOTES/go" ] || sleep 30'
@@ -87,6 +90,7 @@ acts_here() {
   same "$(as_new)" "$(cat "$TEST_NOTES/hook")"
 }
 
+# bats test_tags=one-shell, process
 @test "a post-checkout hook that hung gets its chance on the retry, where nobody has left anything" {
   project one
   hook post-checkout <<<'[ -e "$TEST_NOTES/go" ] || sleep 30; printf "%s\n" "$*" >>"$TEST_NOTES/hook"; echo SECRET >.env; echo .env >>"$(git rev-parse --git-common-dir)/info/exclude"'
@@ -107,6 +111,7 @@ acts_here() {
   err_has "task-001: 'git worktree add' has made ../workspaces/task-001, but failed:" '  git-lfs was not found on your path'
 }
 
+# bats test_tags=one-shell
 @test "a hook that fails and leaves no whole worktree costs the task, with git's words" {
   project one
   echo '* filter=broken' >"$project/.gitattributes"
@@ -129,6 +134,7 @@ acts_here() {
 
 # --- what hangs
 
+# bats test_tags=one-shell, process
 @test "a smudge filter that hangs is under the time limit, and its worktree is made whole on a retry" {
   project one
   echo '*.bin filter=slow' >"$project/.gitattributes"
@@ -146,6 +152,7 @@ acts_here() {
   same 'task-001.txt' "$(git -C "$project" diff --name-only main feature/task-001-only)"
 }
 
+# bats test_tags=process
 @test "a smudge filter that hangs ends with one TERM" {
   project one
   echo '*.bin filter=slow' >"$project/.gitattributes"
@@ -163,6 +170,7 @@ acts_here() {
   same 'task-001.txt' "$(git -C "$project" diff --name-only main feature/task-001-only)"
 }
 
+# bats test_tags=process
 @test "a hook that hangs in a task that is run by hand ends with one TERM" {
   project one
   hook post-checkout <<<'echo up >"$TEST_NOTES/up"; exec sleep 30'
@@ -183,6 +191,7 @@ merging() {
   agent task-002 <<<'echo two >shared.txt; git commit -qam two; finish'
 }
 
+# bats test_tags=one-shell, process
 @test "a merge driver that hangs is under the time limit" {
   merging
   SECONDS=0
@@ -196,6 +205,7 @@ merging() {
   same "one two" "$(git -C "$project" show feature/task-003-both:shared.txt | tr '\n' ' ' | sed 's/ $//')"
 }
 
+# bats test_tags=process
 @test "a merge driver that hangs ends with one TERM" {
   merging
   launch --skip task-004
@@ -207,6 +217,7 @@ merging() {
   task_ended task-003 'completed commits=1'
 }
 
+# bats test_tags=one-shell, process
 @test "a clean filter that hangs once the agent has ended does not change the verdict, and is under the time limit" {
   project one
   echo '*.bin filter=slow' >"$project/.gitattributes"
@@ -219,6 +230,7 @@ merging() {
   all_dead
 }
 
+# bats test_tags=process
 @test "a clean filter that hangs once the agent has ended ends with one TERM" {
   project one
   echo '*.bin filter=slow' >"$project/.gitattributes"
@@ -246,6 +258,7 @@ merging() {
   err_lacks submodules
 }
 
+# bats test_tags=one-shell
 @test "--submodules gives each worktree its submodules, nested ones too, without their origins" {
   project four
   nested_library
@@ -269,6 +282,7 @@ merging() {
   acts_here "$project/lib/the outer"
 }
 
+# bats test_tags=one-shell
 @test "--submodules works from a clone whose submodules were never initialised" {
   project one
   nested_library
@@ -300,6 +314,7 @@ merging() {
   grep -q dirty "$spaces/task-001/lib/lib.txt"
 }
 
+# bats test_tags=one-shell
 @test "--submodules brings what a dependency has changed of them" {
   project chain
   library lib
@@ -314,6 +329,7 @@ merging() {
   task_ended task-002 'completed commits=1'
 }
 
+# bats test_tags=process
 @test "a submodule update that hangs is under the time limit, and what it left is made whole on a retry" {
   project one
   library lib
@@ -346,6 +362,7 @@ merging() {
   grep -q "^  .*'$home/lib' does not \(appear to be\|exist\)" "$err" || { show; return 1; }
 }
 
+# bats test_tags=one-shell
 @test "a partial clone gets its worktrees, and a dry run downloads nothing" {
   project one
   echo large >"$project/large"
@@ -411,6 +428,7 @@ AGENT
   git -C "$aside" submodule --quiet update --init --recursive
 }
 
+# bats test_tags=one-shell
 @test "--force moves a sparse worktree in a folder with blanks aside, and it stays sparse" {
   project one 'a project'
   mkdir "$project/large"
@@ -429,6 +447,7 @@ AGENT
   acts_here "$spaces/task-001"
 }
 
+# bats test_tags=one-shell
 @test "a worktree that the user has moved goes on to work, and is neither made again nor moved" {
   project one
   agent task-001 <<<'work; exit 3'
@@ -493,6 +512,7 @@ keeps_off() {
   same "$before" "$(refs)"
 }
 
+# bats test_tags=one-shell, awk
 @test "the second of two directories with the same ids is refused whatever it is asked, and both can finish" {
   twins chain
   agent task-002 <<<'[ -e "$TEST_NOTES/go" ] || exit 3; work; finish'
@@ -520,6 +540,7 @@ keeps_off() {
   completes --branch-prefix other/ --workspace-root ../others --force
 }
 
+# bats test_tags=one-shell, awk
 @test "a wave that needs a branch of another directory's is not told to run the wave before it" {
   twins chain
   completes --wave 1
@@ -530,6 +551,7 @@ keeps_off() {
   err_lacks 'Run the wave'
 }
 
+# bats test_tags=one-shell
 @test "a folder of its own alone, or a prefix of its own alone, is not enough, and is told" {
   twins one
   completes
@@ -539,6 +561,7 @@ keeps_off() {
   err_has "ERROR: Another parallel directory, '$one', has made the worktree of task-001"
 }
 
+# bats test_tags=one-shell, awk
 @test "a dependency that is skipped is not taken from another directory" {
   twins chain
   agent task-002 <<<'exit 3'
@@ -554,6 +577,7 @@ keeps_off() {
   [ "$status" -ne 0 ]
 }
 
+# bats test_tags=one-shell, awk
 @test "what the second directory has made anew under a name of the first is the second's" {
   twins one
   completes
@@ -566,6 +590,7 @@ keeps_off() {
   keeps_off "$two"
 }
 
+# bats test_tags=one-shell
 @test "whose a branch is stays known when the project is moved" {
   twins one
   agent task-001 <<<'work; exit 3'
@@ -584,6 +609,7 @@ keeps_off() {
   task_ended task-001 'completed commits=1'
 }
 
+# bats test_tags=one-shell, awk
 @test "in a clone, where there are no records, the second directory works as the first would" {
   twins chain
   agent task-002 <<<'exit 3'
@@ -600,6 +626,7 @@ keeps_off() {
   keeps_off "$two" --retry-failed --task task-001 || keeps_off "$two" --wave 1
 }
 
+# bats test_tags=one-shell, awk
 @test "manifest and scripts of another directory are no uncommitted changes, and other files of it are" {
   twins one
   completes
@@ -635,6 +662,7 @@ is_told() {
   same "$before" "$(refs && find "$project" ! -path '*/.git/*' | sort)"
 }
 
+# bats test_tags=one-shell
 @test "names that git cannot have beside others are told, in either direction" {
   project one
   git -C "$project" branch feature
@@ -647,6 +675,7 @@ is_told() {
   completes
 }
 
+# bats test_tags=one-shell
 @test "a branch that --force needs for what it moves aside is looked at" {
   project one
   completes
@@ -662,6 +691,7 @@ is_told() {
   completes --force
 }
 
+# bats test_tags=one-shell
 @test "a workspace root that cannot be made is told" {
   project one
   echo file >"$home/file"
@@ -680,6 +710,7 @@ is_told() {
   is_told "the name is too long" --branch-prefix "$(printf '%0256d' 0)/"
 }
 
+# bats test_tags=one-shell
 @test "logs that cannot be made are told" {
   project one
   echo file >"$project/elsewhere"
@@ -743,6 +774,7 @@ as_nobody() {
   completes
 }
 
+# bats test_tags=one-shell
 @test "a branch that is checked out elsewhere is told, in a folder that is gone too" {
   project one
   git -C "$project" worktree add --quiet -b feature/task-001-only "$home/mine"
@@ -764,6 +796,7 @@ told_once() {
   same 1 "$(grep -c -F -e "$1" -- "$logs/checkout.log")"
 }
 
+# bats test_tags=one-shell
 @test "nothing is told of the project's checkout when nothing happened there" {
   project chain
   completes
@@ -774,6 +807,7 @@ told_once() {
   absent "$logs/checkout.log"
 }
 
+# bats test_tags=one-shell, awk
 @test "what an agent commits, edits and leaves in the project's checkout is told, each once" {
   project chain
   agent task-001 <<<'work; cd "$TEST_NOTES/../project"; echo x >"a file"; git add "a file"; git commit -qm "In the wrong place"; cd - >/dev/null; finish'
@@ -787,6 +821,7 @@ told_once() {
   grep -q "a file" "$logs/checkout.log"
 }
 
+# bats test_tags=one-shell, awk
 @test "an agent that switches the branch of the project's checkout is told, once" {
   project one
   agent task-001 <<<'work; cd "$TEST_NOTES/../project"; git checkout -q -b mine; git commit -q --allow-empty -m "On mine"; cd - >/dev/null; finish'
@@ -795,6 +830,7 @@ told_once() {
   told_once 'On mine'
 }
 
+# bats test_tags=awk
 @test "an agent that detaches the HEAD of the project's checkout is told" {
   project one
   agent task-001 <<<'work; git -C "$TEST_NOTES/../project" checkout -q --detach; finish'
@@ -802,6 +838,7 @@ told_once() {
   told_once "HEAD was on 'main' in the project's own checkout, and is on 'no branch'."
 }
 
+# bats test_tags=one-shell, awk
 @test "a base branch that moves while another branch is checked out is told" {
   project one
   git -C "$project" checkout --quiet -b other
@@ -812,6 +849,7 @@ told_once() {
   err_lacks "HEAD"
 }
 
+# bats test_tags=one-shell, awk
 @test "both are told when HEAD and the base branch move at once" {
   project one
   agent task-001 <<<'work; cd "$TEST_NOTES/../project"; git commit -q --allow-empty -m "On main"; git checkout -q -b mine; git commit -q --allow-empty -m "On mine"; cd - >/dev/null; finish'
@@ -821,6 +859,7 @@ told_once() {
   told_once "HEAD was on 'main' in the project's own checkout, and is on 'mine'."
 }
 
+# bats test_tags=awk
 @test "a base branch that is set back or deleted is told" {
   project one
   git -C "$project" commit --quiet --allow-empty -m 'Second'
@@ -833,6 +872,7 @@ told_once() {
   told_once "'main' is gone, as seen when task-001 ended. It was at "
 }
 
+# bats test_tags=one-shell, awk
 @test "one task that is run by hand tells it too" {
   project one
   agent task-001 <<<'work; cd "$TEST_NOTES/../project"; git commit -q --allow-empty -m "In the wrong place"; cd - >/dev/null; finish'
@@ -852,6 +892,7 @@ land() {
   done
 }
 
+# bats test_tags=awk
 @test "what depends on a task that has landed in the base can run: by wave, by task, on a retry" {
   project chain
   completes --wave 1
@@ -869,6 +910,7 @@ land() {
   branch_has feature/task-003-third task-002.txt
 }
 
+# bats test_tags=one-shell, awk
 @test "what has landed is known in a clone by the tip in the manifest" {
   project chain
   agent task-002 <<<'exit 3'
@@ -890,6 +932,7 @@ land() {
   branch_has feature/task-003-third task-001.txt
 }
 
+# bats test_tags=awk
 @test "a squash merge is not recognised, and the way out that is told works" {
   project chain
   completes --wave 1
@@ -917,6 +960,7 @@ land() {
   err_has '  It was completed, but its commit is not here: fetch the branch, or run the task again with --task and --force.'
 }
 
+# bats test_tags=one-shell, awk
 @test "a squash merge in a clone, where the commits are not, is not answered by a branch that cannot be made" {
   project chain
   completes --wave 1
@@ -935,6 +979,7 @@ land() {
   completes --wave 2
 }
 
+# bats test_tags=one-shell
 @test "a wave that never ran is told to be run first" {
   project chain
   refuses --wave 2
@@ -945,6 +990,7 @@ land() {
 
 # --- what an agent leaves running
 
+# bats test_tags=one-shell, awk, process
 @test "what was stopped is told, in the progress line, in the log and in a record" {
   project one
   agent task-001 <<<'sleep 301 & sleep 302 & work; echo x >left; finish'
@@ -969,6 +1015,7 @@ serves() {
   kill -s KILL "$server"
 }
 
+# bats test_tags=one-shell, process
 @test "a server that several tasks share is left alone when it is started as docs/usage.md says" {
   [ -n "$(PATH=$(script_path) type -P setsid)" ] || skip 'no setsid'
   project one
@@ -999,6 +1046,7 @@ serves() {
 
 # --- what git needs in a worktree
 
+# bats test_tags=one-shell
 @test "a worktree of a git-crypt repository: git's own words, and the way out that docs/usage.md tells" {
   [ -n "$(PATH=$(script_path) type -P git-crypt)" ] || skip 'no git-crypt'
   project chain
@@ -1061,6 +1109,7 @@ serves() {
   git -C "$(printf '%s\n' "$spaces"/task-001.*)/n2" log -1 >/dev/null
 }
 
+# bats test_tags=process
 @test "what a person has written after a crash, before any verdict, is moved aside and not removed" {
   project one
   hook post-checkout <<<'[ -e "$TEST_NOTES/once" ] || { : >"$TEST_NOTES/once"; exec sleep 300; }'
@@ -1076,6 +1125,7 @@ serves() {
   same '' "$(git -C "$spaces/task-001" status --porcelain)"
 }
 
+# bats test_tags=process
 @test "what cannot be moved aside is not removed" {
   project one
   hook post-checkout <<<'[ -e "$TEST_NOTES/once" ] || { : >"$TEST_NOTES/once"; exec sleep 300; }'
@@ -1093,6 +1143,7 @@ serves() {
   same mine "$(cat "$spaces/task-001/mine.txt")"
 }
 
+# bats test_tags=one-shell, awk
 @test "a directory that is on another branch of the project keeps what it has made" {
   twins chain
   completes --wave 1
@@ -1105,6 +1156,7 @@ serves() {
   refuses --wave 2
 }
 
+# bats test_tags=one-shell, awk
 @test "a directory that was renamed keeps what it has made" {
   project chain
   agent task-002 <<<'exit 3'
@@ -1116,6 +1168,7 @@ serves() {
   completes --retry-failed
 }
 
+# bats test_tags=awk
 @test "in a clone the manifest of another directory tells what that has made" {
   twins chain
   completes --wave 1
@@ -1132,6 +1185,7 @@ serves() {
   grep -q "^ERROR: Another parallel directory, '$one', has made the branch of task-001" "$err" || { show && return 1; }
 }
 
+# bats test_tags=one-shell, awk
 @test "no advice is given on a worktree of another directory's" {
   twins one
   completes
@@ -1161,6 +1215,7 @@ serves() {
   absent "$logs" "$spaces"
 }
 
+# bats test_tags=one-shell
 @test "a retry is refused when what a completed task has made is nowhere" {
   project chain
   agent task-002 <<<'exit 3'
@@ -1176,6 +1231,7 @@ serves() {
   completes --retry-failed
 }
 
+# bats test_tags=awk
 @test "worktrees of another directory's in the project are no uncommitted changes" {
   twins one
   completes --workspace-root ws1
@@ -1183,6 +1239,7 @@ serves() {
   completes --workspace-root ../others --branch-prefix other/
 }
 
+# bats test_tags=one-shell, awk
 @test "commits that have gone from the project's checkout are told" {
   project one
   git -C "$project" commit --quiet --allow-empty -m 'Mine'
@@ -1191,6 +1248,7 @@ serves() {
   grep -q '^  < [0-9a-f]* Mine$' "$err" || { show && return 1; }
 }
 
+# bats test_tags=awk
 @test "what is changed in the parallel directory itself during a run is told, and a task run by hand leaves it told" {
   project four
   agent task-001 <<<'echo more >>"$PARALLEL_DIR/prompts/task-004-d.txt"; touch "$PARALLEL_DIR/notes.txt"; work; finish'
@@ -1200,6 +1258,7 @@ serves() {
   has "$logs/checkout.log" "  ?? $directory/notes.txt"
 }
 
+# bats test_tags=process
 @test "TERM ends a run that looks at the project's checkout while a filter hangs there" {
   project one
   echo '*.hang filter=h' >"$project/.gitattributes"
@@ -1213,6 +1272,7 @@ serves() {
   grep -q '^\[PROGRESS\] execution status=completed' "$out" || { show && return 1; }
 }
 
+# bats test_tags=one-shell
 @test "a hook that fails and has taken a file away makes no worktree" {
   project one
   hook post-checkout <<<'rm README.md; echo taken >&2; exit 1'
@@ -1221,6 +1281,7 @@ serves() {
   err_has '  taken'
 }
 
+# bats test_tags=one-shell
 @test "a filter that fails is not asked again and again" {
   project one
   echo '*.md filter=h' >"$project/.gitattributes"

@@ -21,7 +21,7 @@ ignore() {
   git -C "$project" commit --quiet -m 'Say what is ignored'
 }
 
-# bats test_tags=portable
+# bats test_tags=portable, awk
 @test "files that are named and ignored are copied, folders whole, links as links, modes kept" {
   project one
   ignore '.env*' node_modules/ conf/ 'out' '*.link'
@@ -76,6 +76,7 @@ out' "$(included | sort)"
   absent "$spaces/task-001/.env" "$logs/state/task-001.steps"
 }
 
+# bats test_tags=awk
 @test "names with newlines, blanks, quotes and letters of all kinds" {
   project one
   ignore '*.inc' 'we*' '-x' 'ü'
@@ -105,6 +106,7 @@ line.inc')"
   [ "${PARALLELGEN_SHELL-}" = yash ] || same 7 "$(cat ü)"
 }
 
+# bats test_tags=one-shell
 @test "of a folder that is named, only what git ignores; what git tracks stays as the branch has it" {
   project one
   ignore '*.o' mixed/keep
@@ -152,6 +154,7 @@ mixed/a.o' "$(included | sort)"
   same 1 "$(git -C "$project" rev-list --count main..feature/task-001-only)"
 }
 
+# bats test_tags=one-shell
 @test "worktrees that lie in the project are not copied into each other" {
   project four
   ignore /.worktrees/
@@ -163,6 +166,7 @@ mixed/a.o' "$(included | sort)"
   absent .worktrees/task-002/.worktrees .worktrees/task-001/.worktrees
 }
 
+# bats test_tags=one-shell
 @test "a link in the branch leads no copy out of the worktree" {
   project one
   mkdir "$home/outside"
@@ -186,6 +190,7 @@ mixed/a.o' "$(included | sort)"
   grep -q '^  conf: not copied' "$logs/task-001.log"
 }
 
+# bats test_tags=one-shell
 @test "a virtual environment is copied with a warning" {
   project one
   ignore .venv/
@@ -218,6 +223,7 @@ mixed/a.o' "$(included | sort)"
   same x "$(cat "$spaces/task-001/secret")"
 }
 
+# bats test_tags=one-shell
 @test "git that cannot read .worktreeinclude stops the run" {
   project one
   mkdir "$project/.worktreeinclude"

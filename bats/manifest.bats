@@ -1,5 +1,6 @@
 # manifest.json: only the `execution` member changes.
 
+# bats file_tags=awk
 load helper
 
 # keeps_bytes: run with the manifest that stdin gives, and see that all but the execution member is kept: with that member

@@ -1,5 +1,6 @@
 # --wave, --skip, --retry-failed, --force, --task, --status, --dry-run.
 
+# bats file_tags=awk
 load helper
 
 # --- one wave
@@ -382,7 +383,7 @@ JSON
   same '["completed", "completed", "completed"]' "$(execution '[w["status"] for w in e["waves"]]')"
 }
 
-# bats test_tags=portable
+# bats test_tags=portable, process
 @test "--task stops its agent on TERM" {
   project one
   agent task-001 <<<'note up; sleep 300'
@@ -415,6 +416,7 @@ wave=3 status=failed tasks=0/1' "$(sed -e 's/ alive=.*//' -e 's/ tip=[0-9a-f]*//
   same '' "$(find "$home" -newer "$home/before" ! -path "$out" ! -path "$err")"
 }
 
+# bats test_tags=process
 @test "--status of a run under way, and of one that was killed" {
   project one
   agent task-001 <<<'note up; sleep 300'

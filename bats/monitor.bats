@@ -1,5 +1,6 @@
 # monitor-live.sh: what a person sees of a run, and in which state the terminal is afterwards.
 
+# bats file_tags=awk
 load helper
 
 setup_file() {
@@ -171,6 +172,7 @@ FRAME
   frame >"$home/frame"
   has "$home/frame" 'dead: process N is gone  base main'
   touch "$TEST_NOTES/go"
+  end_naps
   await nobody_lives
   monitor
   frame >"$home/frame"

@@ -88,6 +88,7 @@ what_is_odd() {
   err_lacks Uncommitted
 }
 
+# bats test_tags=awk, process
 @test "a worktree root with a colon, a percent sign and a backslash" {
   project one
   agent task-001 <<<'work; finish; sleep 300 &'
@@ -97,6 +98,7 @@ what_is_odd() {
   [ -e "$home/a:b%s\\n/task-001/README.md" ]
 }
 
+# bats test_tags=awk, process
 @test "one directory beside another whose worktree's name begins alike: only its own agent is stopped" {
   project one
   agent task-001 <<<'

@@ -26,6 +26,7 @@ refused() {
   same '' "$(find "$home" -name pwned)"
 }
 
+# bats test_tags=process
 @test "timeout, grace and wave have to be numbers" {
   project one
   for option in --timeout --grace --wave --retries --max-log-size; do
@@ -41,6 +42,7 @@ refused() {
   refused --halt later
 }
 
+# bats test_tags=process
 @test "a number that is too large for arithmetic does no harm" {
   project one
   run_script --max-concurrent 99999999999999999999 --timeout 99999999999999999999
@@ -50,13 +52,14 @@ refused() {
   esac
 }
 
+# bats test_tags=process
 @test "an empty variable in the environment counts as not set" {
   project one
   MAX_CONCURRENT='' TASK_TIMEOUT='' WORKSPACE_ROOT='' BASE_BRANCH='' SKIP_TASKS='' GRACE='' completes --dry-run
   out_has 'Max Concurrent: 3'
 }
 
-# bats test_tags=portable
+# bats test_tags=portable, awk
 @test "the prefix of the branches: taken wherever one is named, refused where git would refuse the branch" {
   project chain
   for value in -x / /x a//b a.. .a/ a/. a.lock/ 'a b' 'a/*' 'a$(touch pwned)' "a'"; do
@@ -77,7 +80,7 @@ refused() {
   err_has 'ERROR: Branch already exists: a.b-c_task-001-first'
 }
 
-# bats test_tags=portable
+# bats test_tags=portable, awk
 @test "a flag takes no value, and its variable 0 or 1" {
   project one
   shows() { grep -q -F -e "--submodules           initialise submodules in each worktree (SUBMODULES, now '$1')" "$out" || { show && return 1; }; }
@@ -115,6 +118,7 @@ refused() {
   refused --skip
 }
 
+# bats test_tags=process
 @test "--help says what there is, and works outside a repository" {
   project one
   mkdir -p "$home/nowhere"
@@ -130,6 +134,7 @@ refused() {
   completes -h
 }
 
+# bats test_tags=awk
 @test "the option comes before the environment, and the environment before the settings" {
   project one
   MAX_CONCURRENT=4 completes --dry-run
@@ -176,6 +181,7 @@ END
   same '' "$(find "$home" -newer "$home/before" ! -path "$out" ! -path "$err" ! -path "$home")"
 }
 
+# bats test_tags=awk
 @test "changes inside the parallel directory do not count as uncommitted; untracked files elsewhere do" {
   project one
   echo >>"$dir/tasks/task-001-only.md"
@@ -295,6 +301,7 @@ END
   err_has 'ERROR: awk not found'
 }
 
+# bats test_tags=awk
 @test "a worktree root that cannot be made" {
   project one
   : >"$home/file"
@@ -325,6 +332,7 @@ short_of_space() {
   prefer "$home/bin"
 }
 
+# bats test_tags=awk
 @test "worktrees that will hardly fit are a warning, in a dry run and in a run" {
   project four
   head -c 100000 /dev/urandom >"$project/large"
@@ -336,6 +344,7 @@ short_of_space() {
   err_has "WARNING: Not enough disk space for 4 worktrees below '../workspaces'."
 }
 
+# bats test_tags=awk
 @test "worktrees that just fit, and those for which there is plenty of room, are no warning" {
   project four
   head -c 100000 /dev/urandom >"$project/large"

@@ -1,5 +1,6 @@
 # What a run does after a failure, when a task may start, and how much an agent may write.
 
+# bats file_tags=process
 load helper
 
 @test "--retries runs a failed task again, with a log for each attempt, and what depends on it after that" {
@@ -36,6 +37,7 @@ load helper
   task_ended task-002 'completed commits=1'
 }
 
+# bats test_tags=awk
 @test "--retries does not repeat what cannot change: a merge conflict, a missing prompt" {
   project diamond
   agent task-001 task-002 <<<'work same; finish'

@@ -66,6 +66,7 @@ clone_part() {
   git -C "$project" checkout --quiet main
 }
 
+# bats test_tags=one-shell
 @test "it writes nothing, not even the times in the index" {
   touch README.md
   local before
@@ -73,6 +74,7 @@ clone_part() {
   looks everything
 }
 
+# bats test_tags=one-shell
 @test "it writes nothing after a run either" {
   completes --wave 1
   git commit --quiet -a -m 'Go on'
@@ -85,6 +87,7 @@ clone_part() {
   done
 }
 
+# bats test_tags=one-shell
 @test "it waits for no lock" {
   local lock
   for lock in index HEAD config packed-refs refs/heads/main; do
@@ -111,6 +114,7 @@ clone_part() {
   ended_with 0
 }
 
+# bats test_tags=one-shell
 @test "in a clone without blobs it downloads none" {
   clone_part blob:none
   local before
@@ -119,6 +123,7 @@ clone_part() {
   looks missing
 }
 
+# bats test_tags=one-shell
 @test "in a clone without trees it downloads none" {
   clone_part tree:0
   local before
@@ -127,6 +132,7 @@ clone_part() {
   looks missing
 }
 
+# bats test_tags=one-shell
 @test "it asks no watcher of files, and starts none" {
   printf '%s\n' '#!/bin/sh' "echo asked >>'$TEST_NOTES/watcher'" >"$home/watcher"
   chmod +x "$home/watcher"
@@ -136,6 +142,7 @@ clone_part() {
   absent "$TEST_NOTES/watcher"
 }
 
+# bats test_tags=one-shell
 @test "it does not read the history" {
   echo more >>README.md
   commit_all

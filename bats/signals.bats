@@ -1,5 +1,6 @@
 # Signals, deaths, and who may run at the same time.
 
+# bats file_tags=process
 load helper
 
 # stop_by <signal> <status>: a run of four tasks, two at a time, of which one has ended, is stopped

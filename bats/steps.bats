@@ -55,6 +55,7 @@ in_note() {
   absent "$state/task-001.steps" "$logs/task-001.setup.log" "$logs/task-001.verify.log"
 }
 
+# bats test_tags=one-shell
 @test "running comes only after setup" {
   project one
   VERIFY_COMMAND=true completes
@@ -78,6 +79,7 @@ END
   same 'own-setup-1 verify-1 setup-2 own-verify-2 setup-3 verify-3 also-3 setup-4 verify-4' "$(notes)"
 }
 
+# bats test_tags=awk
 @test "the plan shows what will be run" {
   project four
   own_commands <<'END'
@@ -168,6 +170,7 @@ AGENT
   task_ended task-001 'completed commits=2 uncommitted=1'
 }
 
+# bats test_tags=one-shell
 @test "files that are staged, removed, or on another commit are not committed either" {
   project one
   export VERIFY_COMMAND=true
@@ -196,6 +199,7 @@ AGENT
   done
 }
 
+# bats test_tags=one-shell
 @test "an agent that fails, or leaves no marker, is not verified" {
   project one
   export VERIFY_COMMAND="$(in_note verify)"
@@ -208,7 +212,7 @@ AGENT
   absent "$TEST_NOTES/notes"
 }
 
-# bats test_tags=portable
+# bats test_tags=portable, awk
 @test "what include and setup have left does not count as the agent's" {
   project one
   printf 'ignored\n.env\n' >"$project/.gitignore"
@@ -264,6 +268,7 @@ staged' "$(git -C "$project" diff --name-only -z feature/task-001-only^ feature/
   task_ended task-001 'completed commits=1'
 }
 
+# bats test_tags=one-shell
 @test "a merge that the agent has not concluded is not committed for it" {
   project one
   agent task-001 <<'AGENT'
@@ -281,6 +286,7 @@ AGENT
   grep -q '^<<<<<<<' "$spaces/task-001/README.md"
 }
 
+# bats test_tags=one-shell
 @test "with --require-commits a task without a commit has failed, and is told" {
   project one
   agent task-001 <<<'finish'
@@ -442,6 +448,7 @@ AGENT
   grep -q -x '4:[12]' "$TEST_NOTES/notes"
 }
 
+# bats test_tags=awk
 @test "status shows the step of a running task" {
   project one
   export SETUP_COMMAND="$(in_note setup); sleep 50"
@@ -489,6 +496,7 @@ AGENT
   completes --no-baseline --verify ''
 }
 
+# bats test_tags=one-shell
 @test "a baseline is neither for one task nor for a plan without commands" {
   project one
   NO_BASELINE=0
@@ -498,6 +506,7 @@ AGENT
   same verify-1 "$(notes)"
 }
 
+# bats test_tags=one-shell
 @test "work in the worktree of a failed baseline is moved aside" {
   project one
   NO_BASELINE=0
@@ -564,6 +573,7 @@ AGENT
   same 'verify-baseline verify-baseline verify-baseline verify-1' "$(notes)"
 }
 
+# bats test_tags=one-shell
 @test "the baseline has the time of a task" {
   project one
   NO_BASELINE=0
@@ -574,6 +584,7 @@ AGENT
   all_dead
 }
 
+# bats test_tags=one-shell
 @test "a setup that changes what git tracks is found by the baseline" {
   project one
   NO_BASELINE=0

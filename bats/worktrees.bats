@@ -42,6 +42,7 @@ is_sound() {
   same 1 "$(git -C "$project" worktree list | wc -l | tr -d ' ')"
 }
 
+# bats test_tags=one-shell
 @test "permissions of a worktree and of git's side of it are the user's, not those of our records" {
   project one
   completes
@@ -50,6 +51,7 @@ is_sound() {
   same '0755 0755 0644 0644' "$(mode_of "$spaces/task-001") $(mode_of "$git_dir") $(mode_of "$git_dir/gitdir") $(mode_of "$spaces/task-001/.git")"
 }
 
+# bats test_tags=one-shell
 @test "two parallel directories with the same ids run side by side in one repository" {
   project one
   cp -Rp "$dir" "$project/parallel/TS-0043-other"
@@ -71,6 +73,7 @@ is_sound() {
   branch_has feature/task-001-also task-001.txt
 }
 
+# bats test_tags=one-shell
 @test "a crash before the worktree was tied: an empty folder and what was not put in place" {
   project one
   lost_attempt
@@ -90,6 +93,7 @@ is_sound() {
   task_ended task-001 'completed commits=1'
 }
 
+# bats test_tags=one-shell
 @test "a crash before the files were written: tied, without a branch" {
   project one
   lost_attempt
@@ -101,6 +105,7 @@ is_sound() {
   task_ended task-001 'completed commits=1'
 }
 
+# bats test_tags=one-shell
 @test "a crash between the files and the branch, and between the branch and HEAD" {
   project one
   lost_attempt
@@ -112,6 +117,7 @@ is_sound() {
   task_ended task-001 'completed commits=1'
 }
 
+# bats test_tags=one-shell
 @test "a folder that has come in the meantime is not taken for a worktree" {
   project chain
   agent task-001 <<<'mkdir "$PARALLEL_WORKTREE/../task-002"; echo mine >"$PARALLEL_WORKTREE/../task-002/README.md"; work; finish'
@@ -121,6 +127,7 @@ is_sound() {
   absent "$spaces/task-002/.git"
 }
 
+# bats test_tags=one-shell
 @test "a branch that has come in the meantime is not moved" {
   project chain
   agent task-001 <<<'work; git branch "$TEST_BRANCH" HEAD~1; finish'
@@ -162,6 +169,7 @@ is_sound() {
   task_ended task-001 'completed commits=1'
 }
 
+# bats test_tags=one-shell
 @test "a repository with extensions gets its worktrees from git: sparse ones stay sparse" {
   project one
   mkdir "$project/large"
@@ -174,6 +182,7 @@ is_sound() {
   [ -e "$spaces/task-001/README.md" ]
 }
 
+# bats test_tags=one-shell
 @test "a repository with extensions: a crash after the branch was made" {
   project one
   git -C "$project" config extensions.worktreeConfig true
@@ -184,6 +193,7 @@ is_sound() {
   task_ended task-001 'completed commits=1'
 }
 
+# bats test_tags=one-shell
 @test "the post-checkout hook of the repository sees the new worktree" {
   project one
   mkdir "$project/.git/hooks"
@@ -216,6 +226,7 @@ INTRUDER
   same mine "$(git -C "$spaces/task-001" symbolic-ref --short HEAD)"
 }
 
+# bats test_tags=one-shell
 @test "the agent of another run, which has a task of the same id, is not stopped" {
   project chain
   cp -Rp "$dir" "$project/parallel/TS-0043-other"
@@ -245,6 +256,7 @@ INTRUDER
   branch_has feature/task-002-second task-002.txt
 }
 
+# bats test_tags=one-shell, awk
 @test "what git keeps of a worktree that is gone does not become a duplicate" {
   project one
   completes
@@ -257,6 +269,7 @@ INTRUDER
   is_sound
 }
 
+# bats test_tags=one-shell
 @test "a worktree with a submodule is moved aside whole" {
   project one
   git init --quiet "$home/library"
@@ -285,6 +298,7 @@ INTRUDER
   grep -q mine "$spaces/task-001/README.md"
 }
 
+# bats test_tags=one-shell, awk
 @test "a worktree of a person's that lacks its tie after a crash is left alone" {
   project one
   git -C "$project" worktree add --quiet -b mine "$home/mine"
@@ -293,6 +307,7 @@ INTRUDER
   [ -e "$project/.git/worktrees/mine/index" ]
 }
 
+# bats test_tags=one-shell
 @test "a worktree that is tied by a relative path is known on a retry" {
   project one
   agent task-001 <<<'work; exit 3'
@@ -304,6 +319,7 @@ INTRUDER
   task_ended task-001 'completed commits=1'
 }
 
+# bats test_tags=one-shell
 @test "a sparse checkout of an older git stays sparse" {
   project one
   mkdir "$project/large"
@@ -317,6 +333,7 @@ INTRUDER
   absent "$spaces/task-001/large"
 }
 
+# bats test_tags=one-shell
 @test "an identity that GIT_CONFIG_COUNT gives is known" {
   project one
   git -C "$project" config --unset user.name
@@ -326,6 +343,7 @@ INTRUDER
   same Tess "$(git -C "$project" log -1 --format=%an feature/task-001-only)"
 }
 
+# bats test_tags=one-shell
 @test "variables of the environment are not taken for those of the script" {
   project diamond
   backwards=9 waits_1=3 outcome_1=skipped tried_1=4 rank_2=x ready_at_0='2 ' blocked_by_1=task-002 completes --schedule deps
@@ -333,6 +351,7 @@ INTRUDER
 
 # --- what a person has done in between
 
+# bats test_tags=one-shell, process
 @test "what a person does after a verdict on our own doing is kept" {
   project one
   mkdir "$project/.git/hooks"
@@ -377,6 +396,7 @@ INTRUDER
   same "$lost" "$(git -C "$home/away" rev-parse HEAD)"
 }
 
+# bats test_tags=one-shell
 @test "a folder whose tie to the repository is gone gets no agent" {
   project one
   agent task-001 <<<'work; exit 3'
@@ -388,6 +408,7 @@ INTRUDER
   absent "$TEST_NOTES/notes"
 }
 
+# bats test_tags=process
 @test "--force stops the agent that a killed scheduler and runner have left" {
   project one
   agent task-001 <<<'note "up $$"; while :; do echo alive >>"$PARALLEL_WORKTREE/pulse"; sleep 0.1; done'
@@ -402,6 +423,7 @@ INTRUDER
   absent "$spaces/task-001/pulse"
 }
 
+# bats test_tags=one-shell, awk
 @test "files that a git that was killed has left of a worktree are moved aside, and it is made again" {
   project one
   intrude 'worktree add' <<INTRUDER
@@ -426,6 +448,7 @@ INTRUDER
   same half "$(cat "$spaces"/task-001.*/README.md)"
 }
 
+# bats test_tags=one-shell
 @test "a lock on the branch that a git that was killed has left is no folder in the way" {
   project one
   lost_attempt
@@ -435,6 +458,7 @@ INTRUDER
   is_sound
 }
 
+# bats test_tags=one-shell
 @test "a file of the project that is called like git's own is moved aside as it is" {
   project one
   agent task-001 <<<'printf "%s\n" "$PWD/x" "and more" | tee gitdir >kept; mkdir sub; cp gitdir sub/.git; exit 3'

@@ -98,6 +98,21 @@ v && w
     assert ["b", "-y", "c -z"] in list(commands(script))
 
 
+def test_every_row_of_the_matrix_has_tests_and_is_explained() -> None:
+    matrix = (ROOT / "bats" / "matrix").read_text(encoding="utf-8")
+    (rows,) = re.findall("^rows='(.*?)'$", matrix, re.MULTILINE | re.DOTALL)
+    wanted = {tag for row in rows.splitlines() for tags in row.split("|")[2:] for tag in tags.split()}
+    suites = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "bats").glob("*.bats"))
+    given = [
+        set(tags.split(", "))
+        for tags in re.findall(r"^# bats (?:test|file)_tags=(.*)$", suites, re.MULTILINE)
+    ]
+    assert {tag.strip("!") for tag in wanted} == set().union(*given)
+    assert all(f"`{tag.strip('!')}`" in PAGE for tag in wanted)
+    # What differs from shell to shell runs in all shells.
+    assert not any({"portable", "one-shell"} <= tags for tags in given)
+
+
 @pytest.mark.parametrize("path", [*LIBRARY, *GENERATED], ids=lambda path: path.name)
 def test_no_substitution_is_more_than_bash_3_can_read(path: Path) -> None:
     """bash 3.2 finds the end of `$(` by counting brackets: inside is no case, here-document or comment."""

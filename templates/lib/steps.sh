@@ -87,6 +87,7 @@ set_up() {
     return 1
   fi
   set_up_with=$setup
+  record_steps
 }
 
 # begin_work: record that setup is over and the agent begins, and what it finds that git does not track
@@ -155,19 +156,15 @@ commit_leftovers() {
       git_step -C "$worktree" -c core.hooksPath=/dev/null commit --quiet -m "Commit what the agent of $name has left"; }; then
     return 0
   fi
-  git_input=/dev/null error=uncommitted
+  git_input=/dev/null
   [ -n "$cause" ] || complain "cannot commit what the agent has left:"
-  give_feedback "has changes that are not committed"
-  return 1
+  reject uncommitted "has changes that are not committed"
 }
 
 # check_commits: count the commits; with --require-commits false when there is none. Sets: error
 check_commits() {
   count_commits
-  [ "$REQUIRE_COMMITS" -eq 1 ] && [ "${commits:-1}" -eq 0 ] || return 0
-  error=no_commits
-  give_feedback "has no commit on $branch: commit your work there"
-  return 1
+  [ "$REQUIRE_COMMITS" -eq 0 ] || [ "${commits:-1}" -gt 0 ] || reject no_commits "has no commit on $branch"
 }
 
 # verify_work: verify what is committed, if there is anything to do it with; false when that fails. Sets: error
@@ -175,25 +172,17 @@ verify_work() {
   [ -n "$verify$also_verify" ] || return 0
   [ "$verify_log" = "$log" ] || keep_log "${verify_log%.log}"
   enter_step verify verifying
-  if ! is_committed; then
-    error=uncommitted
-    give_feedback "was not verified, for these files are not as they are committed" "$verify_log"
-    return 1
-  fi
+  is_committed || reject uncommitted "was not verified, for these files are not as they are committed" "$verify_log" || return
   for command in "$verify" "$also_verify"; do
-    [ -n "$command" ] || continue
-    run_command "$command" "$VERIFY_TIMEOUT" "$verify_log" && continue
-    error=verify
-    give_feedback "was verified by '$command', which ended with status $step_status" "$verify_log"
-    return 1
+    [ -z "$command" ] || run_command "$command" "$VERIFY_TIMEOUT" "$verify_log" ||
+      reject verify "was verified by '$command', which ended with status $step_status" "$verify_log" || return
   done
   # What comes now cannot change the verdict.
   settled=1
   if ! is_committed; then
-    error=verify
     say "[run-parallel.sh: verify has changed what it had to verify]" >>"$verify_log"
-    give_feedback "was verified, which has changed it" "$verify_log"
-    return 1
+    reject verify "was verified by a command that changes it" "$verify_log"
+    return
   fi
   [ ! -e "$state/$id.feedback" ] || rm -f -- "$state/$id.feedback"
 }
@@ -214,14 +203,17 @@ is_committed() {
   return "$1"
 }
 
-# give_feedback <what became of the work> [<log>]: what the next attempt reads before its prompt; and the agent has to work again
-give_feedback() {
-  [ -z "$cause" ] && [ "$id" != .baseline ] || return 0
+# reject <error> <what became of the work> [<log>]: do not accept it: false. The agent has to work again, and will read why before
+# its prompt
+reject() {
+  error=$1
+  [ -z "$cause" ] && [ "$id" != .baseline ] || return 1
   has_worked=
   record_steps
   {
-    say "This task was attempted before, and the work is in this worktree. It $1." ""
-    [ $# -eq 1 ] || { say "The end of $2:" "" && tail -n 200 -- "$2" | tail -c 65536 | indent && say ""; }
+    say "This task was attempted before, and the work is in this worktree. It $2." ""
+    [ $# -eq 2 ] || { say "The end of $3:" "" && tail -n 200 -- "$3" | tail -c 65536 | indent && say ""; }
     say "Mend that first, commit, and end as you are told below." "" "---" ""
   } >"$state/.$id.feedback" && mv -f -- "$state/.$id.feedback" "$state/$id.feedback"
+  return 1
 }
