@@ -18,10 +18,10 @@ find_included() {
   esac
   listed=$({ say "$listed" | part sed '/^\/\/$/d' | part tr '\n\001' '\000\n' |
     { ask_git -C "$root" check-ignore -z --stdin || [ $? -eq 1 ] || say // >&3; } | part tr '\n\000' '\001\n'; } 3>&1)
-  included=$({ say "$named" "$listed" | part awk '
+  included=$({ say "$named" "$listed" | { LC_ALL=C awk '
     $0 == "//" { is_later = 1; next }
     !is_later { named[$0]; next }
-    !($0 in seen) { seen[path = $0]; do if (path in named) { print; next } while (sub("[^/]+/?$", "", path) && path != "") }' |
+    !($0 in seen) { seen[path = $0]; do if (path in named) { print; next } while (sub("[^/]+/?$", "", path) && path != "") }' || say // >&3; } |
     part each_path keep_path; } 3>&1)
   # With less than is named an agent would lack what it needs.
   case $listed$included in
