@@ -154,6 +154,27 @@ AGENT
   lacks "$TEST_NOTES/stdin" line-300
 }
 
+@test "a runner that dies before it has said what failed: it is verified again, and no agent works without being told" {
+  project one
+  tune tick 1
+  commit_all
+  export VERIFY_COMMAND='test -f good.txt'
+  agent task-001 <<<'note agent; grep -q "was verified by" && work good.txt; work; finish'
+  mkdir "$home/bin"
+  printf '#!/bin/sh\ncase "$*" in *.feedback) kill -s KILL "$PPID" ;; esac\nexec %s "$@"\n' "$(PATH=$(script_path) type -P mv)" >"$home/bin/mv"
+  chmod +x "$home/bin/mv"
+  (
+    prefer "$home/bin"
+    fails
+    task_ended task-001 'failed error=lost'
+  )
+  fails --retry-failed
+  task_ended task-001 'failed error=verify commits=1'
+  same agent "$(notes)"
+  completes --retry-failed
+  same 'agent agent' "$(notes)"
+}
+
 # bats test_tags=portable
 @test "tracked files that are not committed are not verified" {
   project one
