@@ -159,7 +159,7 @@ AGENT
   tune tick 1
   commit_all
   export VERIFY_COMMAND='test -f good.txt'
-  agent task-001 <<<'note agent; grep -q "was verified by" && work good.txt; work; finish'
+  agent task-001 <<<'note agent; if grep -q "was verified by"; then work good.txt; else work; fi; finish'
   mkdir "$home/bin"
   printf '#!/bin/sh\ncase "$*" in *.feedback) kill -s KILL "$PPID" ;; esac\nexec %s "$@"\n' "$(PATH=$(script_path) type -P mv)" >"$home/bin/mv"
   chmod +x "$home/bin/mv"
