@@ -450,7 +450,7 @@ AGENT
 @test "what setup leaves running does not reach the agent" {
   project one
   export SETUP_COMMAND='sleep 60 & echo $! >"$TEST_NOTES/left"'
-  agent task-001 <<<'case $(ps -o stat= -p "$(cat "$TEST_NOTES/left")") in "" | Z*) ;; *) note alive ;; esac; work; finish'
+  agent task-001 <<<'! grep -q . "/proc/$(cat "$TEST_NOTES/left")/cmdline" 2>/dev/null || note alive; work; finish'
   completes
   absent "$TEST_NOTES/notes"
   task_ended task-001 'completed commits=1'
@@ -475,10 +475,10 @@ AGENT
   export SETUP_COMMAND="$(in_note setup); sleep 50"
   launch
   await noted setup-1
-  sh "$project/$script" --status >"$home/status"
+  "${shell[@]}" "$project/$script" --status >"$home/status"
   grep -q 'task=task-001 status=running .*step=setup' "$home/status"
   await eval 'execution "e[\"tasks\"][\"task-001\"]" | grep -q "\"status\": \"running\".*\"step\": \"setup\""'
-  sh "$dir/scripts/monitor-live.sh" --once >"$home/monitor"
+  "${shell[@]}" "$dir/scripts/monitor-live.sh" --once >"$home/monitor"
   grep -q 'running .* setup' "$home/monitor"
   term_ends_it
 }
