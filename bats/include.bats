@@ -276,3 +276,30 @@ mixed/a.o' "$(included | sort)"
   same x "$(cat "$spaces/task-001/big/x")"
   same '' "$(git -C "$spaces/task-001" status --porcelain)"
 }
+
+# bats test_tags=portable
+@test "when a part of the list of what is included gets lost, nothing runs without it" {
+  project one
+  ignore .env
+  include .env
+  echo SECRET >"$project/.env"
+  agent task-001 <<<'test -e .env || note lost; work; finish'
+  mkdir "$home/bin"
+  # Each of the first calls fails, of which some make the list.
+  for tool in tr sed awk; do
+    rm -f "$home/bin"/*
+    printf '#!/bin/sh\necho >>"%s/calls"\n[ "$(wc -l <"%s/calls")" -ne "$(cat "%s/call")" ] || exit 1\nexec %s "$@"\n' \
+      "$home" "$home" "$home" "$(PATH=$(script_path) type -P "$tool")" >"$home/bin/$tool"
+    chmod +x "$home/bin/$tool"
+    for call in 1 2 3 4 5 6 7 8 9 10; do
+      echo "$call" >"$home/call"
+      rm -f "$home/calls"
+      (
+        prefer "$home/bin"
+        launch --force
+        finish
+      )
+      absent "$TEST_NOTES/notes"
+    done
+  done
+}

@@ -176,6 +176,27 @@ AGENT
   lacks "$TEST_NOTES/stdin" line-301
 }
 
+@test "a runner that dies before it has said what failed: it is verified again, and no agent works without being told" {
+  project one
+  tune tick 1
+  commit_all
+  export VERIFY_COMMAND='test -f good.txt'
+  agent task-001 <<<'note agent; if grep -q "was verified by"; then work good.txt; else work; fi; finish'
+  mkdir "$home/bin"
+  printf '#!/bin/sh\ncase "$*" in *.feedback) kill -s KILL "$PPID" ;; esac\nexec %s "$@"\n' "$(PATH=$(script_path) type -P mv)" >"$home/bin/mv"
+  chmod +x "$home/bin/mv"
+  (
+    prefer "$home/bin"
+    fails
+    task_ended task-001 'failed error=lost'
+  )
+  fails --retry-failed
+  task_ended task-001 'failed error=verify commits=1'
+  same agent "$(notes)"
+  completes --retry-failed
+  same 'agent agent' "$(notes)"
+}
+
 # bats test_tags=portable
 @test "tracked files that are not committed are not verified" {
   project one
@@ -535,6 +556,8 @@ AGENT
   export VERIFY_COMMAND='test -e "$TEST_NOTES/mended"'
   refuses
   place=$spaces/baseline-${directory##*/}
+  # Some find count in seconds.
+  sleep 1
   echo idea >"$place/idea"
   : >"$TEST_NOTES/mended"
   completes
@@ -556,11 +579,15 @@ AGENT
   export VERIFY_COMMAND='test -e "$TEST_NOTES/mended"'
   place=$spaces/baseline-${directory##*/}
   side=$project/.git/worktrees/${place##*/}
+  # What setup leaves is nobody's work.
+  SETUP_COMMAND='echo x >left; echo x >>README.md' refuses
   refuses
+  same "${place##*/}" "$(ls "$spaces")"
   # git was killed while it wrote the files, or removed them; or before it had tied the worktree to the repository.
   for crash in 'rm "$place/README.md"; : >"$side/index.lock"' 'rm "$place/README.md" "$side/index"; echo initializing >"$side/locked"' \
     'find "$place" -mindepth 1 ! -name .git -delete; rm -r "$side"' 'rm "$side/commondir" "$side/index"; rm -r "$side/logs"; find "$place" -mindepth 1 ! -name .git -delete'; do
     eval "$crash"
+    rm "$state/.baseline.result"
     refuses
     grep -q '^ERROR: the baseline failed (verify)' "$err"
     same "${place##*/}" "$(ls "$spaces")"

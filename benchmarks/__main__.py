@@ -4,13 +4,14 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from benchmarks import decide, idle, page, startup, throughput, worktrees
+from benchmarks import decide, idle, include, page, startup, throughput, worktrees
 from benchmarks.figures import Figure
 from benchmarks.process import adopt_orphans
 
 GROUPS = {
     "startup": startup.measure,
     "throughput": throughput.measure,
+    "include": include.measure,
     "decide": decide.measure,
     "worktrees": worktrees.measure,
     "idle": idle.measure,

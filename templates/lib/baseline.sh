@@ -13,7 +13,7 @@ try_baseline() {
   ! read_record baseline || [ "$record_proof" != "$proof" ] || return 0
   say "Baseline: setup and verify at $base_branch, before the first agent (log: $parallel_dir/logs/baseline.log)"
   printf '' >"$log"
-  [ ! -e "$state/.baseline.result" ] || rm -f -- "$state/.baseline.result"
+  forget_verdict
   run_here do_baseline
   trap - INT HUP TERM USR1 USR2
   if [ -n "$stopping" ]; then
@@ -38,7 +38,8 @@ do_baseline() {
   fi
 }
 
-# clear_baseline: remove the worktree of an earlier baseline, or move it aside when there is something in it that may be work
+# clear_baseline: remove the worktree of an earlier baseline, or move it aside when somebody may have worked there: since a
+# verdict has called a person
 clear_baseline() {
   is_there "$worktree" || return 0
   is_ours || { say "$worktree belongs to the baseline of '$owner'; --workspace-root gives this one another" >>"$log" && return 1; }
@@ -53,13 +54,14 @@ clear_baseline() {
     return 1
   fi
   rm -f -- "$git_dir"/*.lock
-  # Nor is a file that is missing.
-  if [ -n "$(read_git -C "$worktree" for-each-ref --count=1 --contains HEAD)" ] && read_changes &&
-    ! grep -q -e '^[^ ]' -e '^ [^D]' <"$changes"; then
+  if [ -n "$(read_git -C "$worktree" for-each-ref --count=1 --contains HEAD)" ] && {
+    [ ! -e "$state/.baseline.earlier" ] ||
+      { found=$(find "$worktree/." -newer "$state/.baseline.earlier" 2>>"$log") && [ -z "$found" ]; }
+  }; then
     remove_baseline
   else
     set_aside >>"$log"
-  fi
+  fi && rm -f -- "$state/.baseline.earlier"
 }
 
 # remove_baseline: remove the worktree of the baseline

@@ -16,20 +16,32 @@ find_included() {
     *//"$newline"*//) ;;
     *) object "git cannot read '.worktreeinclude'" ;;
   esac
-  listed=$(say "$listed" | sed '/^\/\/$/d' | tr '\n\001' '\000\n' | ask_git -C "$root" check-ignore -z --stdin | tr '\n\000' '\001\n')
+  listed=$({ say "$listed" | part sed '/^\/\/$/d' | part tr '\n\001' '\000\n' |
+    { ask_git -C "$root" check-ignore -z --stdin || [ $? -eq 1 ] || say // >&3; } | part tr '\n\000' '\001\n'; } 3>&1)
   # Ignored, and named itself or below a folder that is.
-  paths=$(say "$named" "$listed" | LC_ALL=C awk '
+  paths=$({ say "$named" "$listed" | part awk '
     $0 == "//" { is_later = 1; next }
     !is_later { named[$0]; next }
-    !($0 in seen) { seen[path = $0]; do if (path in named) { print; next } while (sub("[^/]+/?$", "", path) && path != "") }')
+    !($0 in seen) { seen[path = $0]; do if (path in named) { print; next } while (sub("[^/]+/?$", "", path) && path != "") }'; } 3>&1)
   [ -n "$paths" ] || return 0
-  seams=$newline$(look_into "$paths" find -name .git -o -name run-parallel.sh)$newline
-  included=$(say "$paths" | each_path keep_path)
+  seams=$newline$(look_into "$paths" find -name .git -o -name run-parallel.sh || [ $? -le 128 ] || say //)$newline
+  included=$({ say "$paths" | part each_path keep_path; } 3>&1)
+  # With less than is named an agent would lack what it needs.
+  case $listed$paths$seams$included in
+    *//*) object "cannot list what '.worktreeinclude' names" "Try again." && included='' ;;
+  esac
   [ -n "$included" ] || return 0
   included_kib=$(look_into "$included" du | awk '{ sum += $1 } END { print sum }')
   environments=$(look_into "$included" find -name pyvenv.cfg)
   [ -z "$environments" ] || warn "WARNING: .worktreeinclude names a virtual environment: '${environments%%/pyvenv.cfg*}'." \
     "  In a copy pip and all scripts still work on the one in this checkout. Leave it out, and make one with --setup."
+}
+
+# part <command>...: do it as a part of a pipe; when it fails, 3 is told by what is no path
+part() {
+  LC_ALL=C
+  export LC_ALL
+  "$@" || say // >&3
 }
 
 # list_ignored <option>: print what git does not track and the patterns of the option match, with / behind a folder of which

@@ -206,12 +206,13 @@ is_committed() {
 reject() {
   error=$1
   [ -z "$cause" ] && [ "$id" != .baseline ] || return 1
-  has_worked=
-  record_steps
   {
     say "This task was attempted before, and the work is in this worktree. It $2." ""
     [ $# -eq 2 ] || { say "The end of $3:" "" && tail -n 200 -- "$3" | tail -c 65536 | indent && say ""; }
     say "Mend that first, commit, and end as you are told below." "" "---" ""
   } >"$state/.$id.feedback" && mv -f -- "$state/.$id.feedback" "$state/$id.feedback"
+  # Only now: after a crash before, the work is judged again.
+  has_worked=
+  record_steps
   return 1
 }

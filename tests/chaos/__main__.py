@@ -34,7 +34,7 @@ def main() -> int:
         "--faults", action="store_true", help="no storms: each call of each command goes wrong"
     )
     parser.add_argument(
-        "--every", type=int, default=1, help="with --faults: every how many-th system call of git"
+        "--every", type=int, default=1, help="with --faults: every how many-th fault, and system call of git"
     )
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="parallelgen-chaos-"))
@@ -72,7 +72,7 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
 def _outcomes(options: argparse.Namespace, folder: Path) -> Iterator[Outcome]:
     if options.faults:
         calls = faults.list_calls(folder / "calls")
-        wanted = faults.every(calls)
+        wanted = faults.every(calls)[:: options.every]
         if shutil.which("strace"):
             for way in faults.WAYS_WITHIN:
                 wanted += faults.every_within(calls, range(1, faults.MOST_CHANGES, options.every), way)

@@ -46,7 +46,7 @@ work() {
 
 # dirty: leave a tracked file, and another one, uncommitted
 dirty() {
-  echo "attempt $PARALLEL_ATTEMPT" >>file-001.txt
+  echo "attempt $PARALLEL_ATTEMPT" >>"of-$PARALLEL_TASK.txt"
   echo "attempt $PARALLEL_ATTEMPT" >"$PARALLEL_TASK.untracked"
 }
 
@@ -132,7 +132,7 @@ commit_too() {
 
 change_it() {
   note "$step-failed" sly
-  echo sly >>file-001.txt
+  echo sly >>"of-$PARALLEL_TASK.txt"
   exit 0
 }
 

@@ -199,11 +199,15 @@ def _draw_commands(dice: random.Random, steps: Steps | None, task: Task) -> Task
     for step in used:
         early = [_draw_command(dice, step, steps.limit, 0.3) for _ in range(dice.choice((0, 0, 1, 2)))]
         commands[step] = (*early, _draw_command(dice, step, steps.limit, 0.06))
-    acts = tuple(
-        act.replace("finish", "dirty; finish")
-        if dice.random() < (0.05 if act is task.acts[-1] else 0.25)
-        else act
-        for act in task.acts
+    acts = (
+        task.acts
+        if not used
+        else tuple(
+            act.replace("finish", "dirty; finish")
+            if dice.random() < (0.05 if act is task.acts[-1] else 0.25)
+            else act
+            for act in task.acts
+        )
     )
     return replace(task, acts=acts, commands=commands, own=frozenset(own))
 

@@ -167,6 +167,9 @@ class World:
     def _build_repository(self) -> None:
         if self.scenario.steps.include:
             self._build_included()
+        for task in self.scenario.tasks:
+            if task.commands:
+                (self.root / f"of-{task.id}.txt").write_text("Nobody else changes this.\n")
         for number in range(self.scenario.files):
             (self.root / f"file-{number:03}.txt").write_text(f"file {number}\n")
         for arguments in (
