@@ -26,6 +26,15 @@ lines_of() {
   sed -n "s/^\[PROGRESS\] wave=[0-9]* task=$1 status=\([a-z]*\).*/\1/p" "$out" | paste -s -d ' ' -
 }
 
+# crash: kill all of ours, but not what setup and verify run
+crash() {
+  local process
+  for process in $(living | grep -v -e 'sleep 50' -e 'sh -c echo' -e 'sh -c test' | sed 's/ .*//'); do
+    kill -s KILL "$process" 2>/dev/null || :
+  done
+  finish
+}
+
 # in_note <word>: print a command that notes the word with the task's id
 in_note() {
   printf 'echo "%s-%s" >>"$TEST_NOTES/notes"' "$1" '${PARALLEL_TASK#task-00}'
@@ -416,12 +425,10 @@ AGENT
   agent task-001 <<<'note agent; work; finish'
   launch
   await noted verify-1
-  # All of ours, but not what verify runs.
-  for process in $(living | grep -v 'sleep 50' | grep -v 'sh -c echo' | sed 's/ .*//'); do kill -s KILL "$process" 2>/dev/null || :; done
-  finish
-  end_naps
+  crash
   : >"$home/go"
   completes --retry-failed
+  end_naps
   same 'agent verify-1 verify-1' "$(notes)"
 }
 
@@ -430,11 +437,10 @@ AGENT
   export SETUP_COMMAND="test -e \"$home/go\" || { $(in_note setup); sleep 50; $(in_note late); }"
   launch
   await noted setup-1
-  for process in $(living | grep -v 'sleep 50' | grep -v 'sh -c test' | sed 's/ .*//'); do kill -s KILL "$process" 2>/dev/null || :; done
-  finish
-  end_naps
+  crash
   : >"$home/go"
   completes --retry-failed
+  end_naps
   all_dead
   same 'setup-1' "$(notes)"
 }
@@ -608,11 +614,10 @@ AGENT
   out_has '[PROGRESS] execution status=interrupted'
   launch
   await eval 'test "$(grep -c . "$TEST_NOTES/notes")" -eq 2'
-  for process in $(living | grep -v 'sleep 50' | grep -v 'sh -c echo' | sed 's/ .*//'); do kill -s KILL "$process" 2>/dev/null || :; done
-  finish
-  end_naps
+  crash
   : >"$home/go"
   completes
+  end_naps
   same 'verify-baseline verify-baseline verify-baseline verify-1' "$(notes)"
 }
 
@@ -660,10 +665,9 @@ AGENT
   export NO_BASELINE=0 VERIFY_COMMAND='test "$PARALLEL_TASK" != baseline || { : >"$TEST_NOTES/begun"; sleep 50; }'
   launch
   await test -e "$TEST_NOTES/begun"
-  for process in $(living | grep -v 'sleep 50' | grep -v 'sh -c test' | sed 's/ .*//'); do kill -s KILL "$process" 2>/dev/null || :; done
-  finish
-  end_naps
+  crash
   completes --no-baseline
+  end_naps
   all_dead
 }
 

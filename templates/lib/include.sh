@@ -19,11 +19,11 @@ find_included() {
   listed=$({ say "$listed" | part sed '/^\/\/$/d' | part tr '\n\001' '\000\n' |
     { ask_git -C "$root" check-ignore -z --stdin || [ $? -eq 1 ] || say // >&3; } | part tr '\n\000' '\001\n'; } 3>&1)
   # Ignored, and named itself or below a folder that is.
+  # shellcheck disable=SC2016  # it is awk that expands it
   paths=$({ say "$named" "$listed" | part awk '
     $0 == "//" { is_later = 1; next }
     !is_later { named[$0]; next }
     !($0 in seen) { seen[path = $0]; do if (path in named) { print; next } while (sub("[^/]+/?$", "", path) && path != "") }'; } 3>&1)
-  [ -n "$paths" ] || return 0
   seams=$newline$(look_into "$paths" find -name .git -o -name run-parallel.sh || [ $? -le 128 ] || say //)$newline
   included=$({ say "$paths" | part each_path keep_path; } 3>&1)
   # With less than is named an agent would lack what it needs.
@@ -52,6 +52,7 @@ list_ignored() {
 
 # look_into <paths> du | find <option>...: ask one of these about paths
 look_into() (
+  [ -n "$1" ] || return 0
   paths=$(say "$1" | sed 's/^/.\//') command=$2
   shift 2
   cd -- "$root" || return
