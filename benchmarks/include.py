@@ -19,7 +19,7 @@ _COPIES = ("cp -a --reflink=auto", "cp -c -R -P -p", "cp -R -P -p")
 
 def measure(*, quick: bool) -> Iterator[Figure]:
     """Measure a task with a node_modules, whole, against git worktree add, a copy and the same agent."""
-    count = 2_000 if quick else 50_000
+    count = 10_000 if quick else 50_000
     with project.scratch() as place:
         root = project.make(place / "project", project.task_names(1))
         _fill(root / "node_modules", count)
