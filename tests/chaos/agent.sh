@@ -50,16 +50,25 @@ dirty() {
   echo "attempt $PARALLEL_ATTEMPT" >"$PARALLEL_TASK.untracked"
 }
 
+# What a command leaves gets the time to become another program: in that moment it shows no mark, and a command that ends just
+# then is not seen to have left it.
+show() {
+  [ -z "$step" ] || sleep 0.1
+}
+
 stray_session() {
   setsid sleep 300 &
+  show
 }
 
 stray_group() {
   (setsid sh -c 'sleep 300 & sleep 301' &)
+  show
 }
 
 stray_deaf() {
   setsid sh -c 'trap "" TERM HUP INT; sleep 300; sleep 301' &
+  show
 }
 
 finish() {

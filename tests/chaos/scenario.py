@@ -197,8 +197,8 @@ def _draw_commands(dice: random.Random, steps: Steps | None, task: Task) -> Task
         used.append("also")
     commands = {}
     for step in used:
-        early = [_draw_command(dice, step, steps.limit, 0.3) for _ in range(dice.choice((0, 0, 1, 2)))]
-        commands[step] = (*early, _draw_command(dice, step, steps.limit, 0.06))
+        early = [_draw_command(dice, step, steps.limit, 0.5) for _ in range(dice.choice((0, 1, 2, 3)))]
+        commands[step] = (*early, _draw_command(dice, step, steps.limit, 0.12))
     acts = (
         task.acts
         if not used
