@@ -30,7 +30,7 @@ keep_log() {
 run_task() {
   # This may be a subshell: it inherits the variables of the scheduler, not its traps.
   awake='' sleeper='' step='' last_step='' stopped_step='' cause='' settled='' error='' exit_code='' start_commit=''
-  commits='' uncommitted='' stopped='' tip=''
+  commits='' uncommitted='' stopped='' tip='' accepted=''
   read_pid
   runner=$pid
   [ "$runner" = "$$" ] || trap 'stop_task interrupted' TERM
@@ -79,7 +79,7 @@ do_task() {
     error=prompt_missing
   elif include_files && set_up && [ -z "$cause" ]; then
     run_agent
-    [ -n "$cause$error" ] || { judge_agent && commit_leftovers && check_commits && verify_work; }
+    [ -n "$cause$error" ] || { judge_agent && commit_leftovers && check_commits && verify_work && accepted=1; }
   fi
 }
 
@@ -181,7 +181,10 @@ decide_verdict() {
     verdict=interrupted error=
   elif [ -n "$cause" ]; then
     error=$cause
-  elif [ -z "$error" ]; then
+  elif [ -n "$accepted" ]; then
     verdict=completed
+  else
+    # Where no step has a word for it, a record could not be written.
+    error=${error:-state}
   fi
 }

@@ -71,12 +71,12 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
 
 def _outcomes(options: argparse.Namespace, folder: Path) -> Iterator[Outcome]:
     if options.faults:
-        calls = faults.list_calls(folder / "calls")
+        calls = faults.list_calls(folder / "calls", steps=True)
         wanted = faults.every(calls)[:: options.every]
         if shutil.which("strace"):
             for way in faults.WAYS_WITHIN:
                 wanted += faults.every_within(calls, range(1, faults.MOST_CHANGES, options.every), way)
-        for _, outcome in faults.sufferings(wanted, folder, options.jobs):
+        for _, outcome in faults.sufferings(wanted, folder, options.jobs, steps=True):
             yield outcome
     else:
         seeds = range(options.first, options.first + options.runs) if options.seed is None else [options.seed]

@@ -99,23 +99,32 @@ class Fault:
         return f"{self.command} {self.number} {self.way} {self.within}"
 
 
-def small(shell: tuple[str, ...] = ("sh",), seconds: float = 0) -> Scenario:
+def small(shell: tuple[str, ...] = ("sh",), seconds: float = 0, *, steps: bool = False) -> Scenario:
     """Return a small plan of two waves, whose agents pause for so many seconds after their first commit.
 
-    Before and after them there are include, setup and verify, and a baseline before all.
+    With `steps` there are include, setup and verify before and after them, and a baseline before all.
     """
     work = f"work; pause {seconds}; finish" if seconds else "work; finish"
-    run: dict[str, tuple[str, ...]] = {"setup": ("litter; succeed",), "verify": ("succeed",)}
+    run: dict[str, tuple[str, ...]] = {"setup": ("litter; succeed",), "verify": ("succeed",)} if steps else {}
     tasks = (
-        Task("task-001", "task-001-users", 1, (), (work.replace("finish", "dirty; finish"),), run),
+        Task(
+            "task-001",
+            "task-001-users",
+            1,
+            (),
+            (work.replace("finish", "dirty; finish") if steps else work,),
+            run,
+        ),
         Task(
             "task-002",
             "task-002-api",
             1,
             (),
             (f"work; stray_session; {work}",),
-            run | {"setup": ("stray_session; succeed",), "also": ("stray_session; succeed",)},
-            frozenset({"setup"}),
+            run | {"setup": ("stray_session; succeed",), "also": ("stray_session; succeed",)}
+            if steps
+            else {},
+            frozenset({"setup"} if steps else ()),
         ),
         Task("task-003", "task-003-shop", 2, ("task-001", "task-002"), (work,), run),
     )
@@ -132,10 +141,10 @@ def small(shell: tuple[str, ...] = ("sh",), seconds: float = 0) -> Scenario:
         tasks=tasks,
         runs=(),
         steps=Steps(
-            include=3,
+            include=3 if steps else 0,
             baseline={step: acts[0] for step, acts in run.items()},
-            commit_leftovers=True,
-            require_commits=True,
+            commit_leftovers=steps,
+            require_commits=steps,
         ),
     )
 
@@ -156,9 +165,9 @@ def wrap(folder: Path) -> dict[str, str]:
     return {"PATH": f"{box}:{os.environ.get('PATH', os.defpath)}", "FAULTS": str(folder / "faults")}
 
 
-def list_calls(folder: Path) -> dict[str, list[str]]:
+def list_calls(folder: Path, *, steps: bool = False) -> dict[str, list[str]]:
     """Run in peace, and list the calls of each command."""
-    world = World(folder, small())
+    world = World(folder, small(steps=steps))
     world.build()
     voyage = Voyage(world, Outcome(world.scenario))
     status = voyage.await_end(voyage.start(**wrap(folder)))
@@ -187,20 +196,22 @@ def every_within(calls: Mapping[str, Sequence[str]], steps: Iterable[int], way: 
     return [Fault("git", number, way, step) for number in writes for step in steps]
 
 
-def sufferings(faults: Iterable[Fault], folder: Path, jobs: int) -> Iterator[tuple[Fault, Outcome]]:
+def sufferings(
+    faults: Iterable[Fault], folder: Path, jobs: int, *, steps: bool = False
+) -> Iterator[tuple[Fault, Outcome]]:
     """Suffer these faults, some at a time, and yield each outcome as it comes."""
 
     def one(fault: Fault) -> tuple[Fault, Outcome]:
-        return fault, suffer(fault, folder / str(fault).replace(" ", "-"))
+        return fault, suffer(fault, folder / str(fault).replace(" ", "-"), steps=steps)
 
     with ThreadPoolExecutor(jobs) as pool:
         for future in as_completed([pool.submit(one, fault) for fault in faults]):
             yield future.result()
 
 
-def suffer(fault: Fault, folder: Path, shell: tuple[str, ...] = ("sh",)) -> Outcome:
+def suffer(fault: Fault, folder: Path, shell: tuple[str, ...] = ("sh",), *, steps: bool = False) -> Outcome:
     """Run with one fault, then resume in peace, and look at what is left."""
-    world = World(folder, small(shell))
+    world = World(folder, small(shell, steps=steps))
     world.build()
     base = world.git("rev-parse", "HEAD")
     environment = {**wrap(folder), "FAULT": str(fault)}

@@ -15,12 +15,19 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ne
 
 #: System calls of git at which the machine dies here; `python -m tests.chaos --faults` tries all.
 STEPS = (27, 37, 63, 81)
+#: Of so many calls of the plan with setup and verify one fails here.
+SAMPLE = 13
 _MOUNT = ("unshare", "--mount")
 
 
 def test_a_call_that_fails_loses_nothing(tmp_path: Path) -> None:
     calls = faults.list_calls(tmp_path / "calls")
     _suffer(faults.every(calls, ["fail"]), tmp_path)
+
+
+def test_a_call_that_fails_in_a_plan_with_setup_and_verify_loses_nothing(tmp_path: Path) -> None:
+    calls = faults.list_calls(tmp_path / "calls", steps=True)
+    _suffer(faults.every(calls, ["fail"])[::SAMPLE], tmp_path, steps=True)
 
 
 def test_a_list_of_processes_that_is_cut_short_is_made_again(tmp_path: Path) -> None:
@@ -35,11 +42,11 @@ def test_a_crash_inside_git_loses_nothing(tmp_path: Path) -> None:
     _suffer(faults.every_within(calls, STEPS, "crash_within"), tmp_path)
 
 
-def _suffer(wanted: list[faults.Fault], folder: Path) -> None:
+def _suffer(wanted: list[faults.Fault], folder: Path, *, steps: bool = False) -> None:
     assert wanted
     wrong = [
         f"{fault}\n{outcome}"
-        for fault, outcome in faults.sufferings(wanted, folder, jobs=3)
+        for fault, outcome in faults.sufferings(wanted, folder, jobs=3, steps=steps)
         if outcome.violations
     ]
     assert not wrong, f"{len(wrong)} of {len(wanted)} faults\n" + "\n".join(wrong)
