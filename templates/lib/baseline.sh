@@ -14,13 +14,14 @@ try_baseline() {
   say "Baseline: setup and verify at $base_branch, before the first agent (log: $parallel_dir/logs/baseline.log)"
   printf '' >"$log"
   forget_verdict
+  verdict=failed
   run_here do_baseline
   trap - INT HUP TERM USR1 USR2
   if [ -n "$stopping" ]; then
     progress "execution status=interrupted"
     exit_with_outcome
   elif [ "$verdict" = failed ]; then
-    warn "ERROR: the baseline failed ($error): no task could succeed. The end of its log:"
+    warn "ERROR: the baseline failed (${error:-state}): no task could succeed. The end of its log:"
     tail -n 20 -- "$log" | indent >&2
     fail "  Its worktree is $WORKSPACE_ROOT/${worktree##*/}. Mend setup, verify or $base_branch, or use --no-baseline where" \
       "  there is nothing yet that could succeed."
