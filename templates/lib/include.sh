@@ -11,13 +11,14 @@ find_included() {
   has_include=1
   # A folder that is named may hold what git does not ignore, so what git ignores is listed, too.
   named=$(list_ignored --exclude-from="$root/.worktreeinclude")
-  listed=$named$newline$(list_ignored --exclude-standard)
+  ignorable=$(list_ignored --exclude-standard)
+  listed=$named$newline$ignorable
   case $listed in
     *//"$newline"*//) ;;
     *) object "git cannot read '.worktreeinclude'" ;;
   esac
   listed=$({ say "$listed" | part sed '/^\/\/$/d' | part tr '\n\001' '\000\n' |
-    { ask_git -C "$root" check-ignore -z --stdin || [ $? -eq 1 ] || say // >&3; } | part tr '\n\000' '\001\n'; } 3>&1)
+    { ask_git -C "$root" check-ignore -z --stdin || [ "$?$ignorable" = 1// ] || say // >&3; } | part tr '\n\000' '\001\n'; } 3>&1)
   # Ignored, and named itself or below a folder that is.
   # shellcheck disable=SC2016  # it is awk that expands it
   paths=$({ say "$named" "$listed" | part awk '
