@@ -286,6 +286,7 @@ AGENT
   project one
   echo ignored >"$project/.gitignore"
   echo gone >"$project/gone"
+  seq 20 >"$project/old"
   commit_all
   export VERIFY_COMMAND='test -z "$(git status --porcelain)" && test -f "new
 file" && test ! -e gone'
@@ -302,6 +303,8 @@ file'
 echo x >'bl ank "quoted"'
 echo staged >staged
 git add staged
+git mv old 'new name'
+echo more >>'new name'
 finish
 AGENT
   completes --commit-leftovers
@@ -312,7 +315,9 @@ deep/file
 gone
 new
 file
-staged' "$(git -C "$project" diff --name-only -z feature/task-001-only^ feature/task-001-only | tr '\0' '\n')"
+new name
+old
+staged' "$(git -C "$project" diff --no-renames --name-only -z feature/task-001-only^ feature/task-001-only | tr '\0' '\n')"
   same 'Commit what the agent of task-001-only has left' "$(git -C "$project" log -1 --format=%s feature/task-001-only)"
   # Where nothing is left there is no commit.
   agent task-001 <<<'work; finish'

@@ -73,7 +73,8 @@ select_tasks() {
     index(skip, " " $1 " ") { next }
     { print "select", $0 }
     status[$1] ~ /^(failed|interrupted|lost)$/ { print "failed   - " $2 " (error: " ($1 in error ? error[$1] : status[$1]) ")" }
-    END { print "end" }') && selected=$(say "$chosen" | sed -n 's/^select //p') || fail "ERROR: cannot read the plan"
+    ') || fail "ERROR: cannot read the plan"
+  selected=$(say "$chosen" | sed -n 's/^select //p') || fail "ERROR: cannot read the plan"
   again=" $(say "$chosen" | sed -n 's/^again //p' | tr '\n' ' ') "
   failed_before=$(say "$chosen" | sed -n 's/^failed //p')
 }

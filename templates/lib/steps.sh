@@ -149,7 +149,7 @@ commit_leftovers() {
   # A conflict or an operation under way is not for us to conclude. A repository is no file.
   if is_on_branch && read_worktree && [ ! -e "$git_dir/MERGE_HEAD" ] && [ ! -e "$git_dir/CHERRY_PICK_HEAD" ] &&
     ! grep -q -e '^U' -e '^.U' -e '^AA' -e '^DD' <"$changes" &&
-    sed '/\/"*$/d; s/^...//' <"$changes" >"$changes.paths" &&
+    sed '/\/"*$/d; s/^[RC]. .* -> /   /; s/^...//' <"$changes" >"$changes.paths" &&
     git_input=$changes.paths && git_step -C "$worktree" update-index --add --remove --stdin && git_input=/dev/null &&
     { read_git -C "$worktree" diff --cached --quiet ||
       git_step -C "$worktree" -c core.hooksPath=/dev/null commit --quiet -m "Commit what the agent of $name has left"; }; then

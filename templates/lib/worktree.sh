@@ -57,7 +57,7 @@ add_worktree() {
     if [ -z "$cause" ] && read_worktree && { [ -z "$branch" ] || is_on_branch; } && ! is_unfinished &&
       read_changes --untracked-files=no && [ ! -s "$changes" ]; then
       # It has done its work, and failed over something else, such as a hook.
-      complain "'git worktree add' has made $worktree, but failed:"
+      complain "'git worktree add' has made $WORKSPACE_ROOT/${worktree##*/}, but failed:"
       break
     fi
     tries=$((tries + 1))
@@ -95,7 +95,7 @@ add_submodules() {
 # read_changes [<option>]...: ask git status about the worktree, as a step, since a filter may hang. Sets: changes (a file)
 read_changes() {
   changes=$state/.$id.changes
-  run_step become_git -C "$worktree" -c status.renames=false status --porcelain "$@" -- . ":(exclude)$marker" >"$changes" 2>>"$log"
+  run_step become_git -C "$worktree" status --porcelain "$@" -- . ":(exclude)$marker" >"$changes" 2>>"$log"
 }
 
 # leave_aside: move aside what a git that was killed has written of a worktree of which it knows nothing; false when it does
