@@ -67,8 +67,10 @@ tell_scheduler() {
 run_command() {
   step_log=$3 keeper='' overdue=''
   say "[run-parallel.sh: $1]" >>"$step_log"
-  [ "$2" -eq 0 ] || { keep_time "$2" USR1 & }
-  [ "$2" -eq 0 ] || keeper=$!
+  if [ "$2" -gt 0 ]; then
+    keep_time "$2" USR1 &
+    keeper=$!
+  fi
   [ -n "$cause" ] || run_group become_command "$1" /dev/null
   [ -z "$keeper" ] || { kill -s TERM "$keeper" 2>/dev/null && reap "$keeper"; }
   [ -z "$cause$overdue" ] || step_status=143
