@@ -3,20 +3,7 @@
 # draw_frame: turn what print_sight prints into a frame of so many rows (0: any) and columns
 draw_frame() {
   print_sight | LC_ALL=C awk -v rows="$rows" -v columns="$columns" -v now="$now" -v at="$now_at" \
-    -v color="$color" -v full_screen="$full_screen" '
-    # Without escape sequences and control characters, and of a progress bar only its last state.
-    function clean(text) {
-      gsub(/\033\[[0-?]*[ -\057]*[@-~]/, "", text)
-      gsub(/\033[]PX^_][^\007\033]*(\007|\033\\)?/, "", text)
-      gsub(/\033[ -\057]*[0-~]?/, "", text)
-      sub(/\r+$/, "", text)
-      sub(/.*\r/, "", text)
-      gsub(/\t/, " ", text)
-      gsub(/[\001-\037\177]/, "", text)
-      sub(/^ +/, "", text)
-      return text
-    }
-
+    -v color="$color" -v full_screen="$full_screen" "$awk_clean"'
     # Cut to so many columns; what is neither printable ASCII nor good UTF-8 becomes a question mark.
     function fit(text, room,    out, size, width) {
       for (out = ""; text != "" && room > 0; room -= width) {
@@ -73,7 +60,10 @@ draw_frame() {
 
     # Keep the last line of the log that was read which has something to see.
     function keep_log(    text) {
-      while (line_total > 0 && text == "") text = clean(line[line_total--])
+      while (line_total > 0 && text == "") {
+        text = clean(line[line_total--])
+        sub(/^ +/, "", text)
+      }
       last[owner] = text
       line_total = 0
     }
