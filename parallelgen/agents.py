@@ -1,26 +1,47 @@
-"""The agents that are known by name, each as the shell command that runs it unattended."""
+"""The agents that are known by name: the adapters among the templates, each a shell file of the same name."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from parallelgen import shipped
 
 #: The file that an agent leaves in the root of its worktree when its task is complete.
 MARKER = ".claude-task-complete"
-
-DEMO = f"""\
-# The demo agent: a small real change, committed, and the marker that says so.
-sleep 1
-mkdir -p notes
-notes=notes/$PARALLEL_TASK.md
-printf '# %s\\n\\nDone by the demo agent from this prompt:\\n\\n' "$PARALLEL_TASK" >"$notes"
-sed 's/^/> /' >>"$notes"
-git add "$notes" &&
-  git commit --quiet -m "Add the notes of $PARALLEL_TASK" &&
-  touch {MARKER}"""
-
-#: Shell commands by agent name; each reads the prompt on stdin and works in the current directory.
-AGENTS = {
-    "claude": "claude -p --output-format json --dangerously-skip-permissions",
-    "demo": DEMO,
-}
+#: The adapter of any shell command, which every script has, because a variable may name one.
+COMMAND = "command"
+ABILITIES = ("activity", "resume", "limits", "cost")
 
 
-def command(agent: str, agent_command: str) -> str:
-    """Return the shell command to run: the one that was given, else that of the named agent."""
-    return agent_command or AGENTS[agent]
+@dataclass(frozen=True)
+class Adapter:
+    """Hold what an adapter says of itself: the program that it needs, if any, and its abilities."""
+
+    name: str
+    text: str
+
+    @property
+    def program(self) -> str:
+        """Name the program; empty when the agent needs none."""
+        return self._value("program")
+
+    @property
+    def abilities(self) -> tuple[str, ...]:
+        """List which of ABILITIES it has."""
+        return tuple(self._value("can").split())
+
+    def _value(self, key: str) -> str:
+        found = re.search(f"^{self.name}_{key}='?([^'\n]*)'?$", self.text, re.MULTILINE)
+        return found[1] if found else ""
+
+
+@cache
+def adapters() -> dict[str, Adapter]:
+    """Read the adapters, by name."""
+    paths = sorted((shipped("templates") / "lib" / "agents").glob("[!.]*.sh"))
+    return {path.stem: Adapter(path.stem, path.read_text("utf-8")) for path in paths}
+
+
+def names() -> tuple[str, ...]:
+    """List the names that `--agent` knows."""
+    return tuple(name for name in adapters() if name != COMMAND)

@@ -131,6 +131,19 @@ def _command(text: str) -> str:
     return _line(text.strip()) if text.strip() else ""
 
 
+def model(text: str) -> str:
+    """Accept the name of a model, which needs no more than quotes in a shell. Raises ValueError."""
+    if text and not re.fullmatch(r"(?!-)[][A-Za-z0-9._:/@+~-]+", text):
+        raise ValueError(f"'{text}' is no name of a model")
+    return text
+
+
+def _amount(text: str) -> str:
+    if text and not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text):
+        raise ValueError(f"'{text}' is not an amount such as 20 or 7.50")
+    return text
+
+
 def _branch(text: str) -> str:
     if text.startswith("-"):
         raise ValueError(f"'{text}' begins with a dash")
@@ -242,10 +255,11 @@ class Settings:
     )
     agent: str = _setting(
         "--agent NAME",
-        "",
-        _one_of(*agents.AGENTS),
+        "AGENT_NAME",
+        _one_of(*agents.names()),
         "claude",
-        "who does the tasks: `claude`, or `demo`, which makes a small commit without any model",
+        "who does the tasks",
+        more=": one that `parallelgen agents` lists; `cli` of a task wins",
     )
     agent_command: str = _setting(
         "--agent-command CMD",
@@ -254,7 +268,55 @@ class Settings:
         "",
         "any shell command as agent",
         more=", in place of `--agent`; one line",
-        write=lambda settings: agents.command(settings.agent, settings.agent_command),
+    )
+    model: str = _setting(
+        "--model NAME",
+        "AGENT_MODEL",
+        model,
+        "",
+        "the model that the agent is told to use",
+        more="; `model` of a task wins",
+    )
+    agent_args: str = _setting(
+        "--agent-args ARGS",
+        "AGENT_ARGS",
+        _command,
+        "",
+        "more arguments for the agent, as words of shell",
+    )
+    subagents: bool = _setting(
+        "--subagents",
+        "",
+        _flag,
+        "0",
+        "hand `agent` of a task, the name of a Claude subagent, to the command line that knows it: `claude`",
+        kind="flag",
+    )
+    stall_timeout: int = _setting(
+        "--stall-timeout DURATION",
+        "STALL_TIMEOUT",
+        _limit,
+        "30m",
+        "stop an agent of which nothing was heard for so long and that used no processor; 0 for never",
+        kind="count",
+        unit="seconds",
+    )
+    limit_wait: int = _setting(
+        "--limit-wait DURATION",
+        "LIMIT_WAIT",
+        _limit,
+        "0",
+        "give up when a usage limit lasts longer; 0 to wait as long as it takes",
+        kind="count",
+        unit="seconds",
+    )
+    max_cost: str = _setting(
+        "--max-cost USD",
+        "MAX_COST",
+        _amount,
+        "",
+        "start no more once the tasks have cost so much",
+        kind="amount",
     )
     setup: str = _setting(
         "--setup CMD",

@@ -5,11 +5,13 @@ import shlex
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 
+from parallelgen import agents
+from parallelgen.planning.names import did_you_mean
 from parallelgen.planning.tasklist import Entry
 from parallelgen.reading import shell
 from parallelgen.reading.problem import Problem, quoted
 from parallelgen.reading.source import MANIFEST
-from parallelgen.settings import Settings
+from parallelgen.settings import Settings, model
 
 STEPS = ("setup", "verify")
 _ADDED = "+"  # verify: +COMMAND is run after that of the settings
@@ -29,14 +31,38 @@ def of_tasks(entries: Iterable[Entry]) -> Iterator[Problem]:
             text = own(entry, step)
             told = _refuse(step, text) if text else None
             if told:
-                in_manifest = (entry.members or {}).get(step) == entry.text(step)
-                place = f"{entry.place}.{step}" if in_manifest else step
-                yield Problem(MANIFEST if in_manifest else entry.file.path, place, *told)
+                yield _problem(entry, step, *told)
+
+
+def of_agents(entries: Iterable[Entry], subagents: bool) -> Iterator[Problem]:
+    """Find what is wrong with agents, models and, where they are handed on, subagents of single tasks."""
+    for entry in entries:
+        cli = entry.text("cli")
+        if cli and cli not in agents.names():
+            known = ", ".join(agents.names())
+            hint = did_you_mean(cli, agents.names())
+            yield _problem(entry, "cli", f"expected one of {known}, found {quoted(cli)}", hint)
+        try:
+            model(entry.text("model") or "")
+        except ValueError:
+            yield _problem(
+                entry, "model", f"expected the name of a model, found {quoted(entry.text('model') or '')}"
+            )
+        subagent = entry.text("agent") or ""
+        if subagents and not re.fullmatch("[A-Za-z0-9._:/@-]*", subagent):
+            yield _problem(entry, "agent", f"expected the name of a subagent, found {quoted(subagent)}")
+
+
+def _problem(entry: Entry, key: str, message: str, hint: str | None = None) -> Problem:
+    """Say where a member of a task is wrong: in the manifest or in the frontmatter."""
+    in_manifest = (entry.members or {}).get(key) == entry.text(key)
+    place = f"{entry.place}.{key}" if in_manifest else key
+    return Problem(MANIFEST if in_manifest else entry.file.path, place, message, hint)
 
 
 def of_settings(settings: Settings) -> None:
     """Refuse a command of the settings that sh refuses. Raises settings.OptionError."""
-    for step in STEPS:
+    for step in (*STEPS, "agent_args"):
         text = getattr(settings, step)
         if text and (fault := shell.fault(text)):
             raise settings.refuse(step, f"sh refuses it: {fault}")

@@ -14,11 +14,12 @@ from parallelgen.reading.source import MANIFEST, TaskFile
 
 # Keys with an effect, by the object in which they have it. _ELSEWHERE: what people write into an entry of the
 # manifest's waves, although only the frontmatter is asked for it.
-_OF_TASK = ("id", "wave", "deps", "blocks", "timeout", "prompt_file", "tech_spec", "setup", "verify")
+_OWN = ("prompt_file", "setup", "verify", "cli", "model")  # wherever a task is told of
+_OF_TASK = ("id", "wave", "deps", "blocks", "timeout", "tech_spec", *_OWN)
 _OF_MANIFEST = ("waves", "tasks", "tech_spec", "tech_spec_id")
 _OF_FILES = ("files",)
 _OF_WAVE = ("number", "tasks")
-_OF_LISTED = ("id", "prompt_file", "setup", "verify")
+_OF_LISTED = ("id", *_OWN)
 _ELSEWHERE = ("deps", "timeout")
 
 _SYNONYMS = {
@@ -30,6 +31,8 @@ _SYNONYMS = {
     "prompt_file": "prompt prompt_path",
     "setup": "setup_command setup_cmd",
     "verify": "verify_command verify_cmd",
+    "cli": "agent_cli command_line",
+    "model": "model_name",
     "wave": "wave_number wave_no wave_id",
     "number": "wave wave_number",
     "id": "task_id",

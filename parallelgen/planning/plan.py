@@ -25,7 +25,7 @@ class Task:
     """Hold one task: `deps` are ids in plan order, `timeout` seconds (None: the run's).
 
     `setup` and `verify` are its own commands, empty where the run's apply; `verify` may begin with '+', to be
-    run after the run's.
+    run after the run's. `cli` names the adapter and `model` the model, empty where the run's apply.
     """
 
     id: str
@@ -38,6 +38,8 @@ class Task:
     agent: str | None = None
     setup: str = ""
     verify: str = ""
+    cli: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,11 @@ class Plan:
     def tasks(self) -> tuple[Task, ...]:
         """List all tasks in plan order."""
         return tuple(task for wave in self.waves for task in wave.tasks)
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """Name the adapters in use, in order: of the run, of single tasks, and that of any command."""
+        return tuple(sorted({agents.COMMAND, self.settings.agent, *(t.cli for t in self.tasks if t.cli)}))
 
     def branch(self, task: Task) -> str:
         """Name the branch of a task."""
@@ -96,9 +103,10 @@ def build(source: Source, settings: Settings | None = None) -> Planned:
         *prompts.problems,
         *conflicts(tasklist.entries, order.waves),
         *commands.of_tasks(tasklist.entries),
+        *commands.of_agents(tasklist.entries, chosen.subagents),
         *commands.of_waves(source.manifest),
     ]
-    if agents.MARKER not in agents.command(chosen.agent, chosen.agent_command):
+    if agents.MARKER not in (chosen.agent_command or agents.adapters()[chosen.agent].text):
         found += untold(source, tasklist.entries, prompts.paths)
     problems = in_order(found)
     if any(problem.severity == "error" for problem in problems):
@@ -147,6 +155,8 @@ def _waves(
             agent=_line(entry.text("agent")),
             setup=commands.own(entry, "setup"),
             verify=commands.own(entry, "verify"),
+            cli=entry.text("cli") or "",
+            model=entry.text("model") or "",
         )
         by_wave.setdefault(wave, []).append(task)
     checks = dict(_validations(manifest))

@@ -5,7 +5,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -69,31 +70,40 @@ class Loaded:
         return render.scripts(self.plan, self.project.relative)
 
     def ask(self, *arguments: str) -> Answer:
-        """Ask the script, which need not be on disk."""
-        return ask(self._script, self.project, *arguments)
+        """Ask the script, which need not be on disk. Raises ScriptError."""
+        try:
+            with self._on_disk() as run:
+                return _answer(self._command(run, arguments), self.project)
+        except OSError as error:
+            raise ScriptError(f"error: cannot run the script to ask it: {error.strerror or error}") from error
 
-    @cached_property
-    def _script(self) -> str:
-        return render.render(render.RUN, self.plan, self.project.relative)
+    def relay(self, *arguments: str) -> int:
+        """Run the script, which need not be on disk, in our place, and return its exit status."""
+        with self._on_disk() as run:
+            return subprocess.run(
+                self._command(run, arguments), cwd=self.project.root, env=environment(os.environ), check=False
+            ).returncode
 
+    def _command(self, run: Path, arguments: tuple[str, ...]) -> list[str]:
+        return [shell(), str(run), "--directory", str(self.project.directory), *arguments]
 
-def ask(text: str, project: Project, *arguments: str) -> Answer:
-    """Run the script, as rendered and beside the library, on the project's parallel directory.
-
-    Raises ScriptError.
-    """
-    try:
+    @contextmanager
+    def _on_disk(self) -> Iterator[Path]:
+        """Put the script, as rendered, and its library into a temporary folder."""
         with tempfile.TemporaryDirectory(prefix="parallelgen-") as name:
-            return _ask(text, project, arguments, Path(name))
-    except OSError as error:
-        raise ScriptError(f"error: cannot run the script to ask it: {error.strerror or error}") from error
+            folder = Path(name)
+            (folder / render.LIBRARY / render.ADAPTERS).mkdir(parents=True)
+            for file in render.library(self.plan):
+                (folder / render.LIBRARY / file).symlink_to(render.template_folder() / render.LIBRARY / file)
+            run = folder / render.RUN
+            text = render.render(render.RUN, self.plan, self.project.relative)
+            run.write_bytes(text.encode("utf-8", "surrogateescape"))
+            yield run
 
 
-def _ask(text: str, project: Project, arguments: tuple[str, ...], folder: Path) -> Answer:
-    (folder / "lib").symlink_to(render.template_folder() / "lib")
-    (folder / render.RUN).write_bytes(text.encode("utf-8", "surrogateescape"))
+def _answer(command: list[str], project: Project) -> Answer:
     answer = subprocess.run(
-        [shell(), str(folder / render.RUN), "--directory", str(project.directory), *arguments],
+        command,
         cwd=project.root,
         env=environment(os.environ),
         stdin=subprocess.DEVNULL,

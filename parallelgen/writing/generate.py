@@ -52,8 +52,9 @@ def write_scripts(folder: Path, scripts: Mapping[str, str]) -> None:
 
 def _strangers(folder: Path, scripts: Mapping[str, str]) -> list[Path]:
     """List the shell files in the library's folder that are not of this version's library."""
-    found = sorted((folder / render.LIBRARY).glob("[!.]*.sh"))
-    return [path for path in found if render.LIBRARY + path.name not in scripts]
+    library = folder / render.LIBRARY
+    found = [*sorted(library.glob("[!.]*.sh")), *sorted((library / render.ADAPTERS).glob("[!.]*.sh"))]
+    return [path for path in found if path.relative_to(folder).as_posix() not in scripts]
 
 
 def header_settings(directory: Path) -> Settings:
@@ -110,7 +111,7 @@ def differences(directory: Path, name: str, scripts: Mapping[str, str], command:
         if old and render.mode(file) & 0o100 and not os.access(path, os.X_OK):
             yield f"{shown}: mode: not executable\n"
     for path in _strangers(folder, scripts):
-        yield f"{name}/scripts/{render.LIBRARY}{path.name}: not a part of the library\n"
+        yield f"{name}/scripts/{path.relative_to(folder).as_posix()}: not a part of the library\n"
 
 
 def _is_single_script(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shlex
 import zlib
 from functools import cache
@@ -14,7 +15,7 @@ from parallelgen.planning.plan import Plan, Task
 from parallelgen.settings import Settings
 from parallelgen.writing.output import read_text
 
-RUN, MONITOR, LIBRARY = "run-parallel.sh", "monitor-live.sh", "lib/"
+RUN, MONITOR, LIBRARY, ADAPTERS = "run-parallel.sh", "monitor-live.sh", "lib/", "agents/"
 _ATTRIBUTES = ".gitattributes"
 _TERMINATORS = ("PLAN", "COMMANDS")  # of the here-documents
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
@@ -22,26 +23,26 @@ _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 def scripts(plan: Plan, directory: str) -> dict[str, str]:
     """Make the files of scripts/ by path, run-parallel.sh last; headers call the directory `directory`."""
-    made = {LIBRARY + name: text for name, text in read_library().items()}
+    made = {LIBRARY + name: text for name, text in library(plan).items()}
     made[_ATTRIBUTES] = read_text(template_folder() / "gitattributes")
     return made | {name: render(name, plan, directory) for name in (MONITOR, RUN)}
 
 
 def render(name: str, plan: Plan, directory: str) -> str:
     """Render RUN or MONITOR."""
-    library = "".join(read_library().values()).encode("utf-8", "surrogateescape")
+    runtime = "".join(library(plan).values()).encode("utf-8", "surrogateescape")
     values = {
         "version": __version__,
         "directory": directory,
         "command": command(plan.settings, directory),
         "tech_spec": plan.tech_spec or plan.title,
         "marker": agents.MARKER,
-        "settings": _settings_block(plan.settings),
+        "settings": _settings_block(plan),
         "executed": executed(plan),
         "command_lines": command_lines(plan),
         "plan_lines": plan_lines(plan),
-        "library_cksum": cksum(library),
-        "library_sha256": hashlib.sha256(library).hexdigest(),
+        "library_cksum": cksum(runtime),
+        "library_sha256": hashlib.sha256(runtime).hexdigest(),
     }
     return environment().get_template(f"{name}.j2").render(values)
 
@@ -49,6 +50,11 @@ def render(name: str, plan: Plan, directory: str) -> str:
 def mode(name: str) -> int:
     """Return the permissions of a file of scripts/: what is started can be executed."""
     return 0o755 if name in (RUN, MONITOR) else 0o644
+
+
+def library(plan: Plan) -> dict[str, str]:
+    """Give the files of lib/ by name, in the order in which they are sourced: runtime, adapters in use."""
+    return read_library() | {f"{ADAPTERS}{name}.sh": agents.adapters()[name].text for name in plan.adapters}
 
 
 @cache
@@ -76,15 +82,16 @@ def command(chosen: Settings, directory: str, how: str = "--generate-only") -> s
     return shlex.join([*words, "--", directory] if directory.startswith("-") else [*words, directory])
 
 
-def _settings_block(chosen: Settings) -> list[dict[str, str]]:
+def _settings_block(plan: Plan) -> list[dict[str, str]]:
     """List what stands in the script of each setting; back-quotes in quotes would only alarm a reader."""
     return [
         {
             "variable": row.variable,
-            "value": row.text(chosen),
+            "value": row.text(plan.settings),
             "option": row.option,
             "metavar": row.script_metavar or "-",
-            "kind": row.kind,
+            # Only an adapter that is there can be chosen.
+            "kind": "|".join(plan.adapters) if row.name == "agent" else row.kind,
             "help": row.help.replace("`", ""),
         }
         for row in settings.in_scripts()
@@ -112,8 +119,7 @@ def plan_lines(plan: Plan) -> list[str]:
 
 def command_lines(plan: Plan) -> list[str]:
     """Write a line for each command of a single task, then of a wave: id or number, step, command."""
-    own = [f"{task.id} {step} {text}" for task in plan.tasks for step, text in _own(task)]
-    return own + [
+    return _own_lines(plan, "{} {} {}") + [
         f"{wave.number} validation {' '.join(one_line(wave.validation).split())}"
         for wave in plan.waves
         if wave.validation
@@ -123,17 +129,29 @@ def command_lines(plan: Plan) -> list[str]:
 def executed(plan: Plan) -> list[str]:
     """Say for a reviewer what is executed for each task, in the order in which that is done."""
     chosen = plan.settings
-    agent = agents.command(chosen.agent, chosen.agent_command)
-    if "\n" in agent:
-        agent = f"the {agent.count(chr(10)) + 1} lines of AGENT_COMMAND below"
+    arguments = " ".join(word for word in settings.words(chosen) if re.match("--(model|agent-args)=", word))
+    launched = f"{chosen.agent}, as lib/agents/{chosen.agent}.sh launches it {arguments}".rstrip()
+    agent = chosen.agent_command or launched
     rows = [("setup", chosen.setup), ("agent", agent), ("verify", chosen.verify)]
     lines = [f"{step:<6}  {text}" for step, text in rows if text]
-    return lines + [f"{task.id}: {step} {text}" for task in plan.tasks for step, text in _own(task)]
+    return lines + _own_lines(plan, "{}: {} {}")
 
 
-def _own(task: Task) -> list[tuple[str, str]]:
-    """List the steps for which a task has a command of its own, each with that."""
-    return [(step, text) for step, text in (("setup", task.setup), ("verify", task.verify)) if text]
+def _own_lines(plan: Plan, form: str) -> list[str]:
+    """Write a line for each thing that a task has of its own: id, word, text."""
+    return [
+        form.format(task.id, word, text)
+        for task in plan.tasks
+        for word, text in _own(task, plan.settings.subagents)
+    ]
+
+
+def _own(task: Task, subagents: bool) -> list[tuple[str, str]]:
+    """List what a task has of its own: commands, agent and model, each with its word in the script."""
+    rows = [("setup", task.setup), ("verify", task.verify), ("agent", task.cli), ("model", task.model)]
+    if subagents:
+        rows.append(("subagent", task.agent or ""))
+    return [(step, text) for step, text in rows if text]
 
 
 @cache

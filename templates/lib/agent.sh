@@ -55,15 +55,21 @@ run_agent() {
     return
   fi
   begin_work || return 0
-  ! is_there "$worktree/$marker" || rm -f -- "$worktree/$marker"
-  input=$dir/$prompt step_log=$log
-  if [ -e "$state/$id.feedback" ]; then
-    input=$state/.$id.prompt
-    cat -- "$state/$id.feedback" "$dir/$prompt" >"$input" || { error=state && return; }
+  # Who goes on after a limit may have been done before.
+  [ "$ended_by" = limited ] || ! is_there "$worktree/$marker" || rm -f -- "$worktree/$marker"
+  step_log=$log
+  launch_agent
+  # Where its session is gone, the agent begins a new one.
+  if [ "$exit_code" -ne 0 ] && [ -n "$resumed" ] && [ -z "$cause$overdue$record_begun" ]; then
+    forget_facts session
+    launch_agent
   fi
-  run_group become_command "$AGENT_COMMAND" "$input"
-  exit_code=$step_status
-  [ -z "$cause" ] || { exit_code='' && return 0; }
+  if [ -n "$cause$overdue" ]; then
+    exit_code=''
+    [ -z "$overdue" ] || error=stalled
+    return
+  fi
+  judge_launch
   # Unless something is to come, what happens now does not change the verdict.
   [ -n "$verify$also_verify" ] || settled=1
   if [ "$left_count" -gt 0 ]; then
@@ -86,6 +92,7 @@ become_command() {
     CLAUDE_CODE_SSE_PORT CLAUDE_EFFORT CLAUDE_JOB_DIR AI_AGENT TRACEPARENT PARALLEL_VERIFY_LOG
   PARALLEL_TASK=${id#.} PARALLEL_WAVE=$wave PARALLEL_BRANCH=$branch PARALLEL_DIR=$dir PARALLEL_WORKTREE=$worktree
   PARALLEL_ATTEMPT=$attempt PARALLEL_SLOT=$slot PARALLEL_MARK=$worktree:
+  PARALLEL_SESSION=${session-} PARALLEL_RESULT=$state/$id.told
   [ "$step_name" = verify ] || [ ! -e "$state/$id.feedback" ] || [ ! -e "$verify_log" ] || export PARALLEL_VERIFY_LOG="$verify_log"
   # As `git -c` hands settings down. A gc in the background would outlive its agent, be killed half-way, and work on what all
   # worktrees share.
@@ -93,7 +100,7 @@ become_command() {
   GIT_CONFIG_PARAMETERS="${GIT_CONFIG_PARAMETERS:+$GIT_CONFIG_PARAMETERS }'gc.auto=0' 'maintenance.auto=false'"
   # shellcheck disable=SC2090
   export PARALLEL_TASK PARALLEL_WAVE PARALLEL_BRANCH PARALLEL_DIR PARALLEL_WORKTREE PARALLEL_ATTEMPT PARALLEL_SLOT \
-    PARALLEL_MARK GIT_CONFIG_PARAMETERS
+    PARALLEL_MARK PARALLEL_SESSION PARALLEL_RESULT GIT_CONFIG_PARAMETERS
   case $group_by in
     setsid) exec setsid sh -c "$1" ;;
     perl) exec perl -e 'setpgrp(0, 0); exec { $ARGV[0] } @ARGV or exit 127' sh -c "$1" ;;

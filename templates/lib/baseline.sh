@@ -3,7 +3,7 @@
 # try_baseline: try them at the base commit, unless they have succeeded there before; end with status 2 when they fail. It is
 # done as a task is, here and now, under an id that no task can have
 try_baseline() {
-  id=.baseline name=baseline wave=0 deps=- limit=- prompt='' attempt=1 tried=0 slot=1 resuming=1
+  id=.baseline name=baseline wave=0 deps=- limit=- prompt='' attempt=1 tried=0 slot=1 resuming=1 probe='' ended_by='' waited=0 limits=0 limited_since='' first_started=''
   use_task
   # What a crash has left of one, also where there is to be none.
   [ -s "$state/.baseline.result" ] || [ ! -e "$state/.baseline.start" ] || ! is_ours || stop_remains

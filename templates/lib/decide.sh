@@ -3,34 +3,40 @@
 # decide: read facts from stdin, print decisions. The facts, a line each, in any order but for the last:
 #   KEY=VALUE    now, slots (how many may run at a time), schedule, halt, retries, retry_delay, only_wave (empty: all),
 #                stopping (empty: no); ids: running, to_adopt (running, and not reported yet), ended (until now they ran),
-#                again (an earlier run has left them, to be run again), skip; names: branches (that there are); waves: opened, closed
+#                again (an earlier run has left them, to be run again), skip; names: branches (that there are); waves: opened, closed;
+#                agent, agents (of all tasks, and ID:AGENT of single ones), paused (AGENT:UNTIL), refused (agents), max_cost, limit_wait,
+#                began (when this run began)
 #   wave=N task=ID status=S KEY=VALUE... as list_states prints it; and ID NAME WAVE DEPS TIMEOUT PROMPT, a task of the plan,
 #   dependencies before dependents; and last: end
 # The decisions, a line each, in the order in which to carry them out; TASK is a line of the plan:
 #   adopt - TASK                             an earlier scheduler has started it
 #   report STATUS TASK, retry SECONDS TASK   it has ended, for good, or to be tried again after so long
 #   halt                                     a task has failed: stop, as the policy says
+#   pause AGENT UNTIL, resume AGENT          a limit holds it back, or does so no longer
+#   refuse AGENT TASK                        it refuses all work, as it has said in this task
+#   cap USD                                  the run has cost so much: start no more
+#   give_up AGENT TASK                       a limit that the task has met lasts longer than we may wait
 #   open WAVE, close WAVE STATUS DONE/SIZE   the first thing happens in it, the last has happened
 #   skip - TASK, block BY TASK               it is not to be started
-#   start TRIED TASK                         it is; this run has tried it so many times before
+#   start TRIED TASK, probe TRIED TASK       it is; this run has tried it so many times before. A probe is the first after a limit
 #   wait SECONDS                             nothing will change before, unless a task ends
 #   done STATUS                              the run is over
 decide() {
   LC_ALL=C awk '
     function list(key, set,   n, word) {
       n = split(given[key], word, " ")
-      for (; n > 0; n--) { sub(/:.*/, "", word[n]); set[word[n]] }
+      for (; n > 0; n--) { set[substr(word[n], 1, index(word[n] ":", ":") - 1)] = substr(word[n], index(word[n] ":", ":") + 1) }
     }
     function may_retry(n) {
       return status[n] == "failed" && tried[id[n]] + 0 < given["retries"] + 0 && !stopping && \
-        error[id[n]] !~ /^(merge_conflict|prompt_missing|state)$/
+        error[id[n]] !~ /^(merge_conflict|prompt_missing|state|agent_config)$/
     }
     function pause(n,   seconds, i) {
       seconds = given["retry_delay"]
       for (i = tried[id[n]] + 0; i > 0 && seconds < 600; i--) seconds *= 2
       return seconds
     }
-    function waits(n) { return status[n] == "pending" || may_retry(n) }
+    function waits(n) { return status[n] ~ /^(pending|limited)$/ || may_retry(n) }
     function is_open(n) { return status[n] == "running" || waits(n) }
     # A dependency that this run leaves out is as good as its branch.
     function has_work(n) { return status[n] == "completed" || (status[n] ~ /^(left|skip|skipped)$/ && name[n] in branches) }
@@ -51,9 +57,35 @@ decide() {
           return
         }
       for (i = 1; i <= parts; i++) if (!has_work(number[dep[i]])) return
-      due = status[n] == "pending" ? 0 : finished[id[n]] + pause(n)
-      if (due <= given["now"] + 0) ready[++ready_count] = n
-      else if (!soonest || due < soonest) soonest = due
+      if (agent[n] in hopeless) return
+      due = status[n] ~ /^(pending|limited)$/ ? 0 : finished[id[n]] + pause(n)
+      if (agent[n] in limit && limit[agent[n]] > due) due = limit[agent[n]]
+      if (due > given["now"] + 0) { if (!soonest || due < soonest) soonest = due }
+      else if (!(agent[n] in probed)) ready[++ready_count] = n
+    }
+    # look_for_limits: a limit that a task has met holds back all tasks of its agent, then all but one until that has an answer
+    function look_for_limits(   n, a, since) {
+      for (n = 1; n <= count; n++) {
+        a = agent[n]
+        if (status[n] == "running" && fact[id[n], "probe"] && !fact[id[n], "answered"]) probed[a]
+        if (fact[id[n], "answered"] > last_answer[a] + 0) last_answer[a] = fact[id[n], "answered"]
+      }
+      for (n = 1; n <= count; n++) {
+        a = agent[n]
+        if (status[n] != "limited" || finished[id[n]] < last_answer[a]) continue
+        if (fact[id[n], "until"] > limit[a] + 0) limit[a] = fact[id[n], "until"]
+        since = fact[id[n], "since"] > given["began"] + 0 ? fact[id[n], "since"] : given["began"]
+        if (given["limit_wait"] > 0 && fact[id[n], "until"] - since > given["limit_wait"]) hopeless[a] = "give_up"
+      }
+      for (n = 1; n <= count; n++) {
+        a = agent[n]
+        if (status[n] == "failed" && error[id[n]] == "agent_config") hopeless[a] = "refuse"
+        if (!(a in hopeless) || a in refused) continue
+        refused[a]
+        print hopeless[a], a, line[n]
+      }
+      for (a in limit) if (limit[a] > given["now"] + 0 && paused[a] != limit[a] && !(a in hopeless)) print "pause", a, limit[a]
+      for (a in paused) if (!(a in limit) && !(a in probed) && !(a in hopeless)) print "resume", a
     }
 
     $0 == "end" { is_whole = 1; next }
@@ -64,6 +96,7 @@ decide() {
         if ($i ~ /^error=/) error[task] = substr($i, 7)
         if ($i ~ /^tried=/) tried[task] = substr($i, 7)
         if ($i ~ /^finished=/) finished[task] = substr($i, 10)
+        if ($i ~ /^(until|since|answered|probe|total_usd)=/) fact[task, substr($i, 1, index($i, "=") - 1)] = substr($i, index($i, "=") + 1)
       }
       next
     }
@@ -74,9 +107,12 @@ decide() {
       if (!is_whole) exit 1
       list("running", running); list("again", again); list("skip", skip); list("branches", branches)
       list("to_adopt", to_adopt); list("opened", opened); list("closed", closed)
+      list("agents", own_agent); list("paused", paused); list("refused", refused)
       stopping = given["stopping"]
       for (n = 1; n <= count; n++) {
         status[n] = id[n] in running ? "running" : id[n] in told ? told[id[n]] : "pending"
+        agent[n] = id[n] in own_agent ? own_agent[id[n]] : given["agent"]
+        spent += fact[id[n], "total_usd"]
         if (status[n] ~ /^(running|completed)$/) continue
         if (id[n] in again || status[n] == "lost") { status[n] = "pending"; tried[id[n]] = 0 }
         if (id[n] in skip && status[n] != "skipped") status[n] = "skip"
@@ -91,10 +127,13 @@ decide() {
         open_wave(wave[n])
         if (may_retry(n)) { print "retry", pause(n), line[n]; continue }
         print "report", status[n], line[n]
-        if (status[n] != "completed" && given["halt"] != "never" && !stopping) { stopping = "halt"; print "halt" }
+        if (status[n] !~ /^(completed|limited)$/ && given["halt"] != "never" && !stopping) { stopping = "halt"; print "halt" }
       }
+      look_for_limits()
+      for (n = 1; n <= count && !stopping; n++)
+        if (given["max_cost"] != "" && spent >= given["max_cost"] + 0 && waits(n)) { stopping = "cost"; print "cap", spent }
 
-      verdict = stopping && stopping != "halt" ? "interrupted" : "failed"
+      verdict = stopping && stopping !~ /^(halt|cost)$/ ? "interrupted" : "failed"
       # The plan. A wave may start when all tasks before it have ended, or with the schedule deps at once.
       for (n = 1; n <= count; n++) {
         w = wave[n]
@@ -108,19 +147,24 @@ decide() {
         if (w != wave[n + 1] && !left[w]) close_wave(w, verdict)
       }
 
-      # Of those that can start, the one with the longest chain behind it first, with the schedule deps.
+      # Of those that can start, those that a limit has stopped first, then, with the schedule deps, the one with the longest
+      # chain behind it.
       for (n = count; n > 0 && given["schedule"] == "deps"; n--) {
         parts = deps[n] == "-" ? 0 : split(deps[n], dep, ",")
         for (i = 1; i <= parts; i++) if (rank[number[dep[i]]] < rank[n] + 1) rank[number[dep[i]]] = rank[n] + 1
       }
-      for (slots = given["slots"] - running_count; slots > 0 && started < ready_count; slots--) {
-        for (best = i = 1; i <= ready_count; i++)
-          if (ready[i] && (!ready[best] || rank[ready[i]] > rank[ready[best]])) best = i
+      for (i = 1; i <= ready_count; i++) if (status[ready[i]] == "limited") rank[ready[i]] += count
+      for (slots = given["slots"] - running_count; slots > 0; slots--) {
+        best = 0
+        for (i = 1; i <= ready_count; i++)
+          if (ready[i] && !(agent[ready[i]] in probed) && (!best || rank[ready[i]] > rank[ready[best]])) best = i
+        if (!best) break
         n = ready[best]
         ready[best] = 0
         started++
         open_wave(wave[n])
-        print "start", (status[n] == "pending" ? 0 : tried[id[n]] + 1), line[n]
+        print (agent[n] in limit ? "probe" : "start"), tried[id[n]] + may_retry(n), line[n]
+        if (agent[n] in limit) probed[agent[n]]
       }
       if (soonest) print "wait", soonest - given["now"]
       if (running_count || started || soonest) exit

@@ -152,3 +152,23 @@ read_log() {
   } | LC_ALL=C awk -v record="$state/$id.session" -v told="$state/$id.told" -v now="$now" -v exit_code="${1-}" \
     "$awk_clean$log_words$newline$reader" >"$state/.$id.session.new" && mv -f -- "$state/.$id.session.new" "$state/$id.session"
 }
+
+# show_log: print what the agent of the task logs_of has said and done, and, with --follow, what it does until the task has ended
+show_log() {
+  find_task "$logs_of" || usage_error "unknown task '$logs_of'"
+  find_commands
+  eval "reader=\$read_$agent"
+  [ -f "$log" ] || fail "ERROR: $id has no log"
+  offset=0 is_over=0
+  while [ "$is_over" -eq 0 ]; do
+    [ "$follow" -eq 1 ] && [ ! -s "$state/$id.result" ] || is_over=1
+    # A new attempt has a new log.
+    [ "$(wc -c <"$log")" -ge "$offset" ] || offset=0
+    {
+      offset=$((offset + $({
+        tail -c "+$((offset + 1))" -- "$log" | LC_ALL=C awk -v readable=1 -v longest=100000 "$awk_clean$log_words$newline$reader" >&4
+      } 3>&1)))
+    } 4>&1
+    [ "$is_over" -eq 1 ] || sleep 1
+  done
+}

@@ -8,7 +8,7 @@ start_afresh() {
     # Where a scheduler was killed its agent may still be at work.
     [ ! -e "$state/$id.agent" ] || stop_remains
     [ "$force" -eq 0 ] || set_aside || fail "ERROR: cannot move worktree and branch of $id aside"
-    for record in start agent result earlier stopped steps before feedback; do
+    for record in start agent result earlier stopped steps before feedback session; do
       [ ! -e "$state/$id.$record" ] || rm -f -- "$state/$id.$record"
     done
   done <<EOF
@@ -24,6 +24,7 @@ prepare() {
   esac
   [ -s "$state/run" ] || [ ! -f "$manifest" ] || import_outcomes
   [ "$retry" -eq 0 ] || find_running
+  [ "$mode$retry" != run1 ] || find_limited
   select_tasks
   preflight
 }
@@ -37,7 +38,7 @@ run_one() {
     exit 0
   fi
   [ -n "$selected" ] || fail "ERROR: $id is ${outcome:-skipped}"
-  run_outcome=completed tried=0 slot=1
+  run_outcome=completed tried=0 slot=1 probe=''
   progress "wave=$wave status=started"
   watch_checkout
   begin_attempt
@@ -78,7 +79,14 @@ main() {
   need $utilities
   plan=$(plan) || fail "ERROR: cannot read the plan"
   own_commands=$(commands) || fail "ERROR: cannot read the plan"
+  default_agent=${AGENT_COMMAND:+command}
+  default_agent=${default_agent:-$AGENT_NAME}
+  own_agents=$(say "$own_commands" | awk '$2 == "agent" { printf "%s:%s ", $1, $3 }')
   locate "${directory:-$scripts/..}"
+  if [ "$mode" = logs ]; then
+    show_log
+    return
+  fi
   read_boot
   read_clock
   read_identity "$$"

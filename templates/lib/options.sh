@@ -22,10 +22,12 @@ Run the tasks of the plan, each by an agent in its own git worktree and branch, 
   --wave N               run only wave N; the branches that it depends on must exist
   --task ID              run one task, from worktree to verdict, and leave manifest.json alone
   --retry-failed         run failed and interrupted tasks again in their worktrees, then whatever is left
+  --fresh                with --retry-failed: begin new sessions of the agents, whatever limits they have met
   --force                move branches and worktrees that are in the way aside, and start afresh
   --dry-run              print the execution plan and what would stop a run, and stop
   --preflight            the same, but end with status 2 when something would stop a run
   --status               print what became of run, waves and tasks, and stop
+  --logs ID [--follow]   print what the agent of a task has said and done, as text; --follow waits for more until the task ends
   --monitor [--help]     show in the terminal how the run gets on, as monitor-live.sh does
   --directory DIR        work on this parallel directory (default: the one in which the script lies)
   --help                 print this text
@@ -44,13 +46,16 @@ Exit status: 0 all tasks completed, 1 some did not, 2 nothing was run, 128+N sto
 EOF
 }
 
-# parse_options <argument>...: read the command line. Sets: mode only_wave only_task retry force directory, and the settings
+# parse_options <argument>...: read the command line. Sets: mode only_wave only_task logs_of retry force fresh follow directory, and
+# the settings
 parse_options() {
-  mode=run only_wave='' only_task='' retry=0 force=0 directory=''
+  mode=run only_wave='' only_task='' logs_of='' retry=0 force=0 fresh=0 follow=0 directory=''
   while [ $# -gt 0 ]; do
     case $1 in
       --retry-failed) retry=1 ;;
       --force) force=1 ;;
+      --fresh) fresh=1 ;;
+      --follow) follow=1 ;;
       --dry-run) mode=dry_run ;;
       --preflight) mode=preflight ;;
       --status) mode=status ;;
@@ -69,6 +74,8 @@ parse_options() {
   done
   [ -z "$only_wave" ] || [ -z "$only_task" ] || usage_error "--wave and --task exclude each other"
   [ "$retry$force" != 11 ] || usage_error "--retry-failed and --force exclude each other"
+  [ "$retry$fresh" != 01 ] || usage_error "--fresh needs --retry-failed"
+  [ "$follow" -eq 0 ] || [ "$mode" = logs ] || usage_error "--follow needs --logs"
   [ -z "$only_task" ] || [ "$mode" != run ] || mode=task
   check_settings
 }
@@ -78,6 +85,7 @@ set_option() {
   takes=text
   case $1 in
     --wave | --task) variable=only_${1#--} ;;
+    --logs) variable=logs_of mode=logs ;;
     --directory) variable=directory ;;
     *)
       rest=${settings#*"$newline$1 "}
@@ -88,7 +96,7 @@ EOF
       ;;
   esac
   [ "$takes" != flag ] || set -- "$1" 1
-  may_be_empty=' --skip --setup --verify '
+  may_be_empty=' --skip --setup --verify --model --agent-args --max-cost '
   [ -n "${2-}" ] || { [ $# -gt 1 ] && [ "${may_be_empty#* "$1" }" != "$may_be_empty" ]; } || usage_error "option '$1' needs a value"
   eval "$variable=\$2"
 }
@@ -100,6 +108,11 @@ check_settings() {
     eval "value=\$$variable"
     case $kind in
       text) ;;
+      amount)
+        case 0$value in
+          *[!0-9.]* | *.*.* | *.) usage_error "${option#--}: expected an amount such as 20 or 7.50, not '$value'" ;;
+        esac
+        ;;
       whole | count)
         [ "$kind$value" = count0 ] || is_whole "$value" ||
           usage_error "${option#--}: expected a positive whole number, not '$value' (at most 9 digits)"
@@ -114,6 +127,9 @@ check_settings() {
   done <<EOF
 $settings
 EOF
+  case $AGENT_MODEL in
+    -* | *[!][A-Za-z0-9._:/@+~-]*) usage_error "model: '$AGENT_MODEL' is no name of a model" ;;
+  esac
   [ "${BASE_BRANCH#-}" = "$BASE_BRANCH" ] || usage_error "base branch: '$BASE_BRANCH' begins with a dash"
   case /$BRANCH_PREFIX in
     *[!A-Za-z0-9._/-]* | *//* | */.* | *..* | /-* | *.lock/*) usage_error "branch prefix: '$BRANCH_PREFIX' cannot begin a branch" ;;

@@ -54,14 +54,14 @@ find_landed() {
 
 # select_tasks: find out what this run is about. Sets: states (what became of each task) known (the same, but nothing without
 # --retry-failed) selected (lines of the plan: of this wave or task, not skipped, in a retry neither completed nor running)
-# again (ids of those that an earlier run has left, with blanks between and around) failed_before (a line on each that failed
+# again (ids of those that an earlier run has left, but for limits, with blanks between and around) failed_before (a line on each that failed
 # there)
 select_tasks() {
   states=$(list_states) known=
   find_landed
   # Without --retry-failed what earlier runs have left counts for nothing: it is in the way, or forced aside.
   [ "$retry" -eq 0 ] || known=$states
-  chosen=$(say "$known" "$plan" | awk -v only_wave="$only_wave" -v only_id="$only_id" -v skip=" $skip" '
+  chosen=$(say "$known" "$plan" | awk -v only_wave="$only_wave" -v only_id="$only_id" -v skip=" $skip" -v fresh="$fresh" '
     $1 ~ /^wave=/ {
       id = substr($2, 6)
       status[id] = substr($3, 8)
@@ -69,10 +69,10 @@ select_tasks() {
       next
     }
     !NF || (only_wave != "" && $3 != only_wave) || (only_id != "" && $1 != only_id) || status[$1] ~ /^(completed|running)$/ { next }
-    status[$1] ~ /^(failed|interrupted|lost|blocked|skipped)$/ { print "again", $1 }
+    status[$1] ~ /^(failed|interrupted|lost|blocked|skipped)$/ || (fresh && status[$1] == "limited") { print "again", $1 }
     index(skip, " " $1 " ") { next }
     { print "select", $0 }
-    status[$1] ~ /^(failed|interrupted|lost)$/ { print "failed   - " $2 " (error: " ($1 in error ? error[$1] : status[$1]) ")" }
+    status[$1] ~ /^(failed|interrupted|lost|limited)$/ { print "failed   - " $2 " (error: " ($1 in error ? error[$1] : status[$1]) ")" }
     ') || fail "ERROR: cannot read the plan"
   selected=$(say "$chosen" | sed -n 's/^select //p') || fail "ERROR: cannot read the plan"
   again=" $(say "$chosen" | sed -n 's/^again //p' | tr '\n' ' ') "
@@ -87,10 +87,13 @@ show_plan() {
     round_size "$included_kib"
     say "Include: $(say "$included" | grep -c .) paths, ~$size each"
   fi
+  id=
+  describe_command
+  say "Agent: $command"
   [ -z "$SETUP_COMMAND" ] || say "Setup: $SETUP_COMMAND"
   [ -z "$VERIFY_COMMAND" ] || say "Verify: $VERIFY_COMMAND"
   round_size "$tree_kib"
-  say "$own_commands" plan "$plan" selected "$selected" | root=${WORKSPACE_ROOT%/} awk -v prefix="$BRANCH_PREFIX" -v size="$size" '
+  say "$own_commands" "$(describe_commands)" plan "$plan" selected "$selected" | root=${WORKSPACE_ROOT%/} awk -v prefix="$BRANCH_PREFIX" -v size="$size" '
     NF < 2 { phase += NF; next }
     !phase { owner = $1; kind = $2; sub(/^[^ ]+ +[^ ]+ +/, ""); told[owner, kind] = $0; next }
     phase == 1 { if (length($2) > width) width = length($2); next }
@@ -104,6 +107,7 @@ show_plan() {
         wave = word[3]
         printf "  - %-" (width + 2) "s -> %s/%s (%s)\n", word[2], ENVIRON["root"], word[1], prefix word[2]
         tell(word[1], "setup")
+        tell(word[1], "agent")
         tell(word[1], "verify")
         split(line[i + 1], after, " ")
         if (after[3] != wave) tell(wave, "validation")
@@ -113,6 +117,21 @@ show_plan() {
       if (size == "unknown") { print "unknown (" worktrees ")"; exit }
       print "~" size * count substr(size, length(size) - 1) " (" worktrees " x ~" size ")"
     }'
+}
+
+# describe_command: say how the agent of a task is launched. Sets: command (its first line)
+describe_command() {
+  find_commands
+  "launch_$agent"
+  command=${command%%"$newline"*}
+}
+
+# describe_commands: print `ID agent COMMAND` for each task that has an agent or a model of its own
+describe_commands() {
+  for id in $(say "$own_commands" | awk '$2 ~ /^(agent|model|subagent)$/ && !($1 in seen) { seen[$1]; print $1 }'); do
+    describe_command
+    say "$id agent $command"
+  done
 }
 
 # round_size <KiB>: Sets: size (such as 180MB, rounded up; `unknown` for nothing)

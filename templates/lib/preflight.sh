@@ -21,7 +21,7 @@ preflight() {
   check_obstacles
   dependencies=$(list_dependencies)
   check_dependencies
-  check_agent
+  check_agents
   find_included
   check_space
 }
@@ -141,8 +141,26 @@ $dependencies
 EOF
 }
 
-# check_agent: report an agent command whose first word is a plain name and is not found
-check_agent() {
+# check_agents: report agents that are not installed
+check_agents() {
+  for agent in $(say "$default_agent $own_agents" | tr ' ' '\n' | sed 's/.*://' | sort -u); do
+    eval "program=\${${agent}_program-}"
+    if [ "$agent" = command ]; then
+      check_command
+    elif [ -n "$program" ] && ! command -v "$program" >/dev/null 2>&1; then
+      case $agent in
+        claude) object "Claude CLI not found" "Install Claude Code CLI: https://claude.ai/code" ;;
+        *) object "Agent not found: '$program'" "Install it, or name another with --agent or AGENT_NAME." ;;
+      esac
+    elif [ "$agent" = claude ] && [ "$(id -u)" -eq 0 ] && [ "${IS_SANDBOX-}" != 1 ]; then
+      object "claude refuses --dangerously-skip-permissions as root" \
+        "Set IS_SANDBOX=1 if this box is a sandbox, or run as another user."
+    fi
+  done
+}
+
+# check_command: report an agent command whose first word is a plain name and is not found
+check_command() {
   program=${AGENT_COMMAND%%[!A-Za-z0-9_./+-]*}
   case $program,${AGENT_COMMAND#"$program"} in
     ,* | case,* | for,* | if,* | until,* | while,*) return 0 ;;
@@ -150,14 +168,8 @@ check_agent() {
     # Only a shell can tell what this is.
     *) return 0 ;;
   esac
-  if [ "$program" = claude ] && ! command -v claude >/dev/null 2>&1; then
-    object "Claude CLI not found" "Install Claude Code CLI: https://claude.ai/code"
-  elif ! command -v "$program" >/dev/null 2>&1; then
+  if ! command -v "$program" >/dev/null 2>&1; then
     object "Agent command not found: '$program'" "Install it, or name another with --agent-command or in AGENT_COMMAND."
-  elif [ "$program" = claude ] && [ "$(id -u)" -eq 0 ] && [ "${IS_SANDBOX-}" != 1 ] &&
-    [ "${AGENT_COMMAND#*--dangerously-skip-permissions}" != "$AGENT_COMMAND" ]; then
-    object "claude refuses --dangerously-skip-permissions as root" \
-      "Set IS_SANDBOX=1 if this box is a sandbox, or run as another user."
   fi
 }
 

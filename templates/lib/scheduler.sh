@@ -4,14 +4,17 @@
 print_facts() {
   say "now=$now" "slots=$MAX_CONCURRENT" "schedule=$SCHEDULE" "halt=$HALT" "retries=$RETRIES" "retry_delay=$retry_delay" \
     "stopping=$stopping" "only_wave=$only_wave" "running=$running" "to_adopt=$to_adopt" "ended=$ended" \
-    "again=$again" "skip=$skip" "branches=$branches$landed" "opened=$opened" "closed=$closed"
+    "again=$again" "skip=$skip" "branches=$branches$landed" "opened=$opened" "closed=$closed" "agent=$default_agent" \
+    "agents=$own_agents" "paused=$paused" "refused=$refused" "max_cost=$MAX_COST" "limit_wait=$LIMIT_WAIT" "began=$run_started"
   list_states || return 1
   say "$plan" end
 }
 
 # advance: do what is to be done now. Sets: patience (seconds to wait for news) outcome (once the run is over)
 advance() {
+  # Where nothing runs only the clock can tell news; a box may have been suspended.
   patience=$tick
+  [ -n "$running" ] || patience=60
   # No answer, because who had to give it was killed: ask again.
   decisions=$(print_facts | decide) || { patience=1 && return 0; }
   ended='' to_adopt='' carried=0
@@ -25,13 +28,24 @@ advance() {
       close) closed="$closed$detail " && progress "wave=$detail status=$id tasks=$name" ;;
       adopt) progress "wave=$wave task=$id status=adopted" ;;
       report) report_task ;;
+      pause) forget_pause && paused="$paused$detail:$id " && progress "agent=$detail status=limited until=$id" ;;
+      resume) forget_pause && progress "agent=$detail status=resumed" ;;
+      refuse) refuse_agent ;;
+      give_up)
+        refused="$refused$detail " reason=limit
+        warn "The limit of $detail lasts longer than --limit-wait: its tasks stay as they are, and '--retry-failed' goes on with them."
+        ;;
+      cap)
+        stopping=${stopping:-cost} reason=cost
+        warn "The tasks have cost $detail USD, and --max-cost is $MAX_COST: no more are started. '--retry-failed' goes on with a higher one."
+        ;;
       retry) read_record "$id.result" && progress "wave=$wave task=$id status=retrying error=$record_error in=$detail" ;;
       halt)
         stopping=${stopping:-halt}
         [ "$HALT" = soon ] || signals=$((signals + 1))
         ;;
       skip | block) end_unstarted ;;
-      start) [ -n "$stopping" ] || start_task ;;
+      start | probe) [ -n "$stopping" ] || start_task ;;
       wait) [ "$detail" -ge "$patience" ] || patience=$detail ;;
       'done') outcome=$detail ;;
     esac
@@ -43,6 +57,23 @@ EOF
     warn "ERROR: cannot read what is to be done: is TMPDIR full?" "  What runs goes on, and '--retry-failed' takes over."
     exit 1
   fi
+}
+
+# refuse_agent: say why no more tasks of an agent are started: in its own words, from the log of a task
+refuse_agent() {
+  refused="$refused$detail "
+  read_record "$id.session"
+  warn "ERROR: $detail has refused $id, and no more of its tasks are started: $record_said"
+}
+
+# forget_pause: take an agent out of those of which a limit was told
+forget_pause() {
+  case $paused in
+    *" $detail:"*)
+      rest=${paused#*" $detail:"}
+      paused=${paused%%" $detail:"*}\ ${rest#* }
+      ;;
+  esac
 }
 
 # forget_verdict: the verdict on an earlier attempt counts no longer; its record tells that a person may have come since
@@ -69,7 +100,8 @@ start_task() {
     running="$running$id:s$record_slot:$record_pid:$record_identity " to_adopt="$to_adopt$id: " patience=1
     return
   fi
-  tried=$detail slot=1
+  tried=$detail slot=1 probe=
+  [ "$decision" = start ] || probe=1
   while [ "${running#*":s$slot:"}" != "$running" ]; do
     slot=$((slot + 1))
   done
@@ -112,14 +144,19 @@ bury_task() {
   warn "$id: its runner died without a verdict"
   stop_remains
   read_record "$id.steps"
-  step_name=$record_step
-  read_record "$id.start"
-  verdict=failed
+  step_name=$record_step error=lost verdict=failed
   [ -z "$stopping" ] || verdict=interrupted
-  write_record "$id.result" "attempt=$record_attempt" "tried=$record_tried" "error=lost" "step=$step_name" \
-    "started=$record_started" "started_at=$record_started_at" "finished=$now" "finished_at=$now_at" "status=$verdict" && return
+  find_limit
+  record_end && return
   unrecorded="$unrecorded$id "
   warn "$id: its verdict cannot be recorded: is the disk full?"
+}
+
+# record_end: record the verdict on a task whose runner died
+record_end() {
+  read_record "$id.start"
+  write_result "attempt=$record_attempt" "tried=$record_tried" "error=$error" "step=$step_name" "waited=$record_waited" \
+    "started=$record_started" "started_at=$record_started_at"
 }
 
 # report_task: print the progress line of a task's verdict
@@ -128,6 +165,7 @@ report_task() {
   case $record_status in
     completed) facts=" commits=${record_commits:-0}" ;;
     failed) facts=" error=$record_error${record_commits:+ commits=$record_commits}" ;;
+    limited) facts=" until=$record_until" ;;
     *) facts=${record_commits:+ commits=$record_commits} ;;
   esac
   facts=$facts${record_uncommitted:+ uncommitted=$record_uncommitted}${record_stopped:+ stopped=$record_stopped}
@@ -137,7 +175,9 @@ report_task() {
 # on_signal <name>: called by traps: remember the first signal, count them, and wake the loop, or stop the step after it
 on_signal() {
   signals=$((signals + 1))
-  [ "${stopping:-halt}" != halt ] || stopping=$1
+  case $stopping in
+    '' | halt | cost) stopping=$1 ;;
+  esac
   wake
   stop_task interrupted
 }
@@ -169,6 +209,7 @@ run_plan() {
   opened=' ' closed=' ' ended='' outcome='' stopping='' said_stopping='' signals=0 awake='' sleeper=''
   # Of the step that comes after the last task.
   cause='' step='' stopped_step='' settled=''
+  paused=' ' refused=' ' reason=''
   run_outcome=running run_started=$now run_started_at=$now_at run_finished='' run_finished_at=''
   # A runner has something to tell.
   trap 'manifest_stale=1 && wake' USR1
@@ -195,12 +236,13 @@ run_plan() {
     [ -z "$ended" ] || tell_checkout "${ended% } ended"
   done
   run_outcome=$outcome run_finished=$now run_finished_at=$now_at
+  [ "$run_outcome" = failed ] || reason=
   [ "$opened" != ' ' ] || say "Nothing is left to run."
   # The record last: who finds it completed may rely on the manifest.
   write_manifest
   write_run "$run_outcome" || warn "ERROR: cannot write to '$state'" "  Is the disk full?"
   drop_lock
-  progress "execution status=$run_outcome"
+  progress "execution status=$run_outcome${reason:+ reason=$reason}"
   run_step end_checkout
   exit_with_outcome
 }

@@ -14,7 +14,8 @@ write_record() {
 # read_record <name>: read the record; false when there is none. Sets: record_KEY for each key below, empty without a line
 read_record() {
   for key in status attempt pid identity commits uncommitted error started started_at finished finished_at base_branch \
-    base_commit start_commit max_concurrent wave used tried tip stopped slot step included setup worked proof; do
+    base_commit start_commit max_concurrent wave used tried tip stopped slot step included setup worked proof agent session begun \
+    offset outcome resets_at answered said turns input_tokens output_tokens cost_usd total_usd until limits since waited reason; do
     eval "record_$key="
   done
   [ -f "$state/$1" ] || return 1
@@ -26,11 +27,19 @@ read_record() {
   done <"$state/$1"
 }
 
+# write_result <key=value>...: record the verdict on an attempt, with what its agent has cost
+write_result() {
+  read_record "$id.session"
+  write_record "$id.result" "$@" "turns=$record_turns" "input_tokens=$record_input_tokens" "output_tokens=$record_output_tokens" \
+    "cost_usd=$record_cost_usd" "total_usd=$record_total_usd" "answered=$record_answered" "until=$limited_until" \
+    "limits=${limits#0}" "since=$limited_since" "finished=$now" "finished_at=$now_at" "status=$verdict"
+}
+
 # write_run <status>: record this run
 write_run() {
   write_record run "status=$1" "pid=$$" "identity=$own_identity" "base_branch=$base_branch" "base_commit=$base_commit" \
     "started=$run_started" "started_at=$run_started_at" "finished=$run_finished" "finished_at=$run_finished_at" \
-    "max_concurrent=$MAX_CONCURRENT" "wave=$only_wave"
+    "max_concurrent=$MAX_CONCURRENT" "wave=$only_wave" "reason=$reason"
 }
 
 # list_states: print what became of each task, a line each in plan order, in the form of a progress line with the keys of
@@ -44,14 +53,15 @@ list_states() {
       facts = status = ""
       while ((getline line < file) > 0) {
         if (line ~ /^status=/) status = substr(line, 8)
-        else if (line ~ /^[a-z_]+=[^ ]+$/ && line !~ /^(pid|identity|used|kept|slot)=/) facts = facts " " line
+        else if (line ~ /^[a-z_]+=[^ ]+$/ && line !~ /^(pid|identity|used|kept|slot|limits)=/) facts = facts " " line
       }
       close(file)
     }
     function wave_status() {
-      if (count["running"] || (run == "running" && count["pending"] && count["pending"] < size)) return "running"
+      waiting = count["pending"] + count["limited"]
+      if (count["running"] || (run == "running" && waiting && count["pending"] < size)) return "running"
       if (count["interrupted"]) return "interrupted"
-      if (count["failed"] || count["blocked"] || count["lost"]) return "failed"
+      if (count["failed"] || count["blocked"] || count["lost"] || count["limited"]) return "failed"
       if (!count["pending"]) return "completed"
       return count["completed"] ? "interrupted" : "pending"
     }
@@ -74,7 +84,11 @@ list_states() {
         if (is_running) {
           known = facts
           read_record(ENVIRON["state"] "/" $1 ".steps")
-          facts = known (match(facts, / step=[a-z]+/) ? substr(facts, RSTART, RLENGTH) : "")
+          known = known (match(facts, / step=[a-z]+/) ? substr(facts, RSTART, RLENGTH) : "")
+          read_record(ENVIRON["state"] "/" $1 ".session")
+          cut = split(facts, fact, " ")
+          for (i = 1; i <= cut; i++) if (fact[i] ~ /^(answered|turns|input_tokens|output_tokens|cost_usd|total_usd)=/) known = known " " fact[i]
+          facts = known
           status = "running"
         }
       }
@@ -160,7 +174,7 @@ show_status() {
     *) run_outcome=${record_status:-none} alive=no ;;
   esac
   line="execution status=$run_outcome alive=$alive pid=${owner:-$record_pid}"
-  for key in base_branch base_commit started started_at finished finished_at max_concurrent wave; do
+  for key in base_branch base_commit started started_at finished finished_at max_concurrent wave reason; do
     eval "value=\$record_$key"
     line="$line${value:+ $key=$value}"
   done

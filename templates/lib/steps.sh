@@ -1,13 +1,16 @@
 # --- steps: what is run in a worktree before and after the agent, each step recorded
 
-# find_commands: find out what is run for the task. Sets: setup verify also_verify (empty: nothing)
+# find_commands: find out what is run for the task. Sets: setup verify also_verify model subagent (empty: nothing) agent
 find_commands() {
-  setup=$SETUP_COMMAND verify=$VERIFY_COMMAND also_verify=
+  setup=$SETUP_COMMAND verify=$VERIFY_COMMAND also_verify='' agent=$default_agent model=$AGENT_MODEL subagent=
   while read -r owner kind text; do
     case $owner,$kind,$text in
       "$id,setup,"*) setup=$text ;;
       "$id,verify,+"*) also_verify=${text#+} ;;
       "$id,verify,"*) verify=$text ;;
+      "$id,agent,"*) agent=$text ;;
+      "$id,model,"*) model=$text ;;
+      "$id,subagent,"*) subagent=$text ;;
     esac
   done <<EOF
 $own_commands
@@ -42,7 +45,7 @@ record_process() {
 
 # forget_steps: what has been done in a worktree does not count for another
 forget_steps() {
-  for record in steps before feedback; do
+  for record in steps before feedback session; do
     [ ! -e "$state/$id.$record" ] || rm -f -- "$state/$id.$record"
   done
   has_included='' was_including=0 set_up_with='' has_worked=''
@@ -211,7 +214,7 @@ reject() {
   {
     say "This task was attempted before, and the work is in this worktree. It $2." ""
     [ $# -eq 2 ] || { say "The end of $3:" "" && tail -n 200 -- "$3" | tail -c 65536 | indent && say ""; }
-    say "Mend that first, commit, and end as you are told below." "" "---" ""
+    say "Mend that first, commit, and end as the task tells."
   } >"$state/.$id.feedback" && mv -f -- "$state/.$id.feedback" "$state/$id.feedback"
   # Only now: after a crash before, the work is judged again.
   has_worked=

@@ -1,10 +1,27 @@
 # --- task: one task from its worktree to its verdict
 
-# begin_attempt: give the next attempt a log of its own, and report that it starts. Sets: attempt (1 for the first)
-# resuming (1 when an earlier one may have left anything)
+# begin_attempt: give the next attempt a log of its own, and report that it starts; or go on with one that a limit has stopped.
+# Sets: attempt (1 for the first) resuming (1 when an earlier one may have left anything) ended_by (the error of that, if any)
+# waited (seconds that are not the task's) limits limited_since
 begin_attempt() {
-  resuming=$retry
+  resuming=$retry ended_by='' waited=0 limits=0 limited_since=''
   [ "$tried" -eq 0 ] || resuming=1
+  if read_record "$id.result"; then
+    ended_by=${record_error:-$record_status}
+  elif [ "$resuming" -eq 1 ] && [ -e "$state/$id.start" ]; then
+    ended_by=lost
+  fi
+  if [ "$ended_by" = limited ] && [ "${again#*" $id "}" = "$again" ]; then
+    resuming=1 attempt=$record_attempt waited=$((${record_waited:-0} + now - record_finished))
+    limits=$record_limits limited_since=$record_since first_started=$record_started first_started_at=$record_started_at
+    forget_verdict
+    say "[run-parallel.sh: the limit is over]" >>"$log"
+    progress "wave=$wave task=$id status=resumed"
+    return
+  fi
+  [ "$fresh" -eq 0 ] || [ "${again#*" $id "}" = "$again" ] || forget_facts session
+  first_started=
+  forget_facts offset turns input_tokens output_tokens cost_usd said
   keep_log "$logs/$id"
   attempt=$turn
   printf '' >"$log"
@@ -30,7 +47,7 @@ keep_log() {
 run_task() {
   # This may be a subshell: it inherits the variables of the scheduler, not its traps.
   awake='' sleeper='' step='' last_step='' stopped_step='' cause='' settled='' error='' exit_code='' start_commit=''
-  commits='' uncommitted='' stopped='' tip='' accepted=''
+  commits='' uncommitted='' stopped='' tip='' accepted='' limited_until=''
   read_pid
   runner=$pid
   [ "$runner" = "$$" ] || trap 'stop_task interrupted' TERM
@@ -40,14 +57,15 @@ run_task() {
   read_identity "$runner"
   runner_identity=$identity
   find_use
-  started=$now started_at=$now_at
-  write_record "$id.start" "attempt=$attempt" "tried=${tried#0}" "used=$used" "slot=$slot" "started=$started" \
-    "started_at=$started_at" "identity=$runner_identity" "pid=$runner" || return 1
+  started=${first_started:-$now} started_at=${first_started:+$first_started_at}
+  started_at=${started_at:-$now_at}
+  write_record "$id.start" "attempt=$attempt" "tried=${tried#0}" "used=$used" "slot=$slot" "probe=$probe" \
+    "waited=${waited#0}" "started=$started" "started_at=$started_at" "identity=$runner_identity" "pid=$runner" || return 1
   # Either a new scheduler sees this record, or we see that it has taken over from ours, and leave the task to it.
   [ "$runner" = "$$" ] || [ -e "$state/lock.$$" ] || return 1
   [ "$resuming" -eq 0 ] || ! is_ours || stop_remains 2>>"$log"
   [ "$limit" != - ] || limit=$TASK_TIMEOUT
-  keep_time "$limit" USR2 &
+  keep_time "$((limit - (now - started - waited)))" USR2 &
   timekeeper=$!
   find_commands
   recall_steps
@@ -58,9 +76,8 @@ run_task() {
   trap '' USR1 USR2
   [ "$id" = .baseline ] || trap '' TERM
   read_clock
-  write_record "$id.result" "attempt=$attempt" "tried=${tried#0}" "tip=$tip" "commits=$commits" "uncommitted=$uncommitted" \
-    "stopped=$stopped" "exit_code=$exit_code" "error=$error" "step=$step_name" "started=$started" "started_at=$started_at" \
-    "finished=$now" "finished_at=$now_at" "status=$verdict"
+  write_result "attempt=$attempt" "tried=${tried#0}" "tip=$tip" "commits=$commits" "uncommitted=$uncommitted" "stopped=$stopped" \
+    "exit_code=$exit_code" "error=$error" "step=$step_name" "waited=${waited#0}" "started=$started" "started_at=$started_at"
   kill -s TERM "$timekeeper" 2>/dev/null
   reap "$timekeeper"
 }
@@ -79,7 +96,7 @@ do_task() {
     error=prompt_missing
   elif include_files && set_up && [ -z "$cause" ]; then
     run_agent
-    [ -n "$cause$error" ] || { judge_agent && commit_leftovers && check_commits && verify_work && accepted=1; }
+    [ -n "$cause$error$limited_until" ] || { judge_agent && commit_leftovers && check_commits && verify_work && accepted=1; }
   fi
 }
 
@@ -181,6 +198,8 @@ decide_verdict() {
     verdict=interrupted error=
   elif [ -n "$cause" ]; then
     error=$cause
+  elif [ -n "$limited_until" ]; then
+    verdict=limited
   elif [ -n "$accepted" ]; then
     verdict=completed
   else
