@@ -155,6 +155,7 @@ read_log() {
 
 # show_log: print what the agent of the task logs_of has said and done, and, with --follow, what it does until the task has ended
 show_log() {
+  workspaces=
   find_task "$logs_of" || usage_error "unknown task '$logs_of'"
   find_commands
   eval "reader=\$read_$agent"

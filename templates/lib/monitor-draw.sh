@@ -26,6 +26,7 @@ draw_frame() {
 
     function pad(text, width) { return sprintf("%-" width "s", fit(text, width)) }
     function paint(style, text) { return color && style != "" ? "\033[" style "m" text "\033[0m" : text }
+    function money(usd) { return sprintf(usd < 0.1 ? "$%.4f" : "$%.2f", usd) }
     function count(n, noun) { return n " " noun (n == 1 ? "" : "s") }
 
     function span(seconds,    minutes) {
@@ -78,13 +79,18 @@ draw_frame() {
       }
       if (!(outcome[i] in rank)) rank[outcome[i]] = 3
       if (length(outcome[i]) > outcome_width) outcome_width = length(outcome[i])
-      began[i] = value[record ":started"]
+      began[i] = value[record ":started"] + value[record ":waited"]
       ended[i] = outcome[i] == "running" ? now : value[record ":finished"]
+      said[i] = clean(value[id[i] ".session:said"])
+      cost[i] = value[id[i] ".session:total_usd"]
+      spent += cost[i]
       commits[i] = value[record ":commits"]
       if (value[record ":error"] != "") note[i] = value[record ":error"]
+      else if (outcome[i] == "limited") note[i] = "goes on in " span(value[record ":until"] - now)
       else if (value[record ":by"] != "") note[i] = "by " value[record ":by"]
       else if (value[record ":uncommitted"] + 0 > 0) note[i] = value[record ":uncommitted"] " uncommitted"
       else if (value[record ":attempt"] + 0 > 1) note[i] = "attempt " value[record ":attempt"]
+      else if (cost[i] > 0 && outcome[i] != "running") note[i] = money(cost[i])
       step[i] = value[(record == start ? id[i] ".steps" : record) ":step"]
       if (outcome[i] == "running" && step[i] ~ /^(include|setup|verify)$/) note[i] = step[i]
       sum[outcome[i]]++
@@ -127,12 +133,14 @@ draw_frame() {
 
     function describe_task(i,    cell, text) {
       text = "  " pad(name[i], name_width) gap paint(style[outcome[i]], pad(outcome[i], outcome_width))
-      cell = began[i] == "" || ended[i] == "" ? "" : span(ended[i] - began[i])
+      cell = !began[i] || ended[i] == "" ? "" : span(ended[i] - began[i])
       text = text gap sprintf("%7s", cell)
       cell = commits[i] == "" ? "" : small ? "+" commits[i] : count(commits[i], "commit")
       text = text gap pad(cell, small ? 3 : 10)
       # A log without a record of its task is of an earlier run.
-      cell = began[i] == "" ? "" : last["..//" id[i] (outcome[i] != "completed" && step[i] ~ /^(setup|verify)$/ ? "." step[i] : "") ".log"]
+      if (!began[i]) cell = ""
+      else if (outcome[i] != "completed" && step[i] ~ /^(setup|verify)$/) cell = last["..//" id[i] "." step[i] ".log"]
+      else cell = said[i] != "" ? said[i] : last["..//" id[i] ".log"]
       if (note[i] != "") cell = note[i] (cell == "" ? "" : ": " cell)
       return text gap fit(cell, width - name_width - outcome_width - (small ? 16 : 27))
     }
@@ -140,6 +148,7 @@ draw_frame() {
     function describe_totals(    text, i) {
       for (i = 1; i in word; i++)
         if (sum[word[i]]) text = text (text == "" ? "" : ", ") sum[word[i]] " " word[i]
+      if (spent > 0) text = text ", " money(spent)
       return (small ? "" : count(total, "task") ": ") text (full_screen ? "  (q quits)" : "")
     }
 
@@ -153,9 +162,9 @@ draw_frame() {
         "|\360[\220-\277]" utf8 utf8 "|[\361-\363]" utf8 utf8 utf8 "|\364[\200-\217]" utf8 utf8 ")"
       # East Asian letters and pictographs take two columns; a column too many does no harm.
       wide = "^([\343-\355\357\360]|\342[\214\217\230-\237\254\255])"
-      split("running failed lost interrupted blocked pending completed skipped dead", word, " ")
-      split("36 31 31 33 33 2 32 2 31", color_of, " ")
-      split("1 2 2 2 3 3 4 4", turn_of, " ")
+      split("running limited failed lost interrupted blocked pending completed skipped dead", word, " ")
+      split("36 33 31 31 33 33 2 32 2 31", color_of, " ")
+      split("1 2 2 2 2 3 3 4 4", turn_of, " ")
       for (i = 1; i in word; i++) {
         style[word[i]] = color_of[i]
         rank[word[i]] = turn_of[i]

@@ -44,7 +44,7 @@ print_sight() {
   printf '\n'
   cd -- "$state" 2>/dev/null || return 0
   [ -r /proc/self/stat ] || LC_ALL=C TZ=UTC0 ps -A -o pid= -o stat= -o lstart=
-  set -- run *.start *.steps *.result
+  set -- run *.start *.steps *.session *.result
   if [ "$crowded" -eq 0 ]; then
     set -- "$@" ..//*.log
   else

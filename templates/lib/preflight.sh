@@ -141,36 +141,28 @@ $dependencies
 EOF
 }
 
-# check_agents: report agents that are not installed
+# check_agents: report agents whose program is not found, as far as a plain first word of the command names one
 check_agents() {
+  model='' subagent=''
   for agent in $(say "$default_agent $own_agents" | tr ' ' '\n' | sed 's/.*://' | sort -u); do
-    eval "program=\${${agent}_program-}"
-    if [ "$agent" = command ]; then
-      check_command
-    elif [ -n "$program" ] && ! command -v "$program" >/dev/null 2>&1; then
-      case $agent in
-        claude) object "Claude CLI not found" "Install Claude Code CLI: https://claude.ai/code" ;;
-        *) object "Agent not found: '$program'" "Install it, or name another with --agent or AGENT_NAME." ;;
-      esac
-    elif [ "$agent" = claude ] && [ "$(id -u)" -eq 0 ] && [ "${IS_SANDBOX-}" != 1 ]; then
+    "launch_$agent"
+    program=${command%%[!A-Za-z0-9_./+-]*}
+    case $program,${command#"$program"} in
+      ,* | case,* | for,* | if,* | until,* | while,*) continue ;;
+      *, | *,[\ \;\&\|\<]* | *,"$newline"*) ;;
+      # Only a shell can tell what this is.
+      *) continue ;;
+    esac
+    if [ "$program" = claude ] && ! command -v claude >/dev/null 2>&1; then
+      object "Claude CLI not found" "Install Claude Code CLI: https://claude.ai/code"
+    elif ! command -v "$program" >/dev/null 2>&1; then
+      object "Agent command not found: '$program'" "Install it, or name another agent with --agent or --agent-command."
+    elif [ "$program" = claude ] && [ "$(id -u)" -eq 0 ] && [ "${IS_SANDBOX-}" != 1 ] &&
+      [ "${command#*--dangerously-skip-permissions}" != "$command" ]; then
       object "claude refuses --dangerously-skip-permissions as root" \
         "Set IS_SANDBOX=1 if this box is a sandbox, or run as another user."
     fi
   done
-}
-
-# check_command: report an agent command whose first word is a plain name and is not found
-check_command() {
-  program=${AGENT_COMMAND%%[!A-Za-z0-9_./+-]*}
-  case $program,${AGENT_COMMAND#"$program"} in
-    ,* | case,* | for,* | if,* | until,* | while,*) return 0 ;;
-    *, | *,[\ \;\&\|\<]* | *,"$newline"*) ;;
-    # Only a shell can tell what this is.
-    *) return 0 ;;
-  esac
-  if ! command -v "$program" >/dev/null 2>&1; then
-    object "Agent command not found: '$program'" "Install it, or name another with --agent-command or in AGENT_COMMAND."
-  fi
 }
 
 # check_space: warn when the new worktrees will hardly fit. Sets: tree_kib (the size of one, empty when it is not known)

@@ -10,11 +10,9 @@ print_facts() {
   say "$plan" end
 }
 
-# advance: do what is to be done now. Sets: patience (seconds to wait for news) outcome (once the run is over)
+# advance: do what is to be done now. Sets: patience (seconds to wait for news) due (until then nothing but tasks changes) outcome (once the run is over)
 advance() {
-  # Where nothing runs only the clock can tell news; a box may have been suspended.
-  patience=$tick
-  [ -n "$running" ] || patience=60
+  patience=$tick due=$now
   # No answer, because who had to give it was killed: ask again.
   decisions=$(print_facts | decide) || { patience=1 && return 0; }
   ended='' to_adopt='' carried=0
@@ -46,7 +44,10 @@ advance() {
         ;;
       skip | block) end_unstarted ;;
       start | probe) [ -n "$stopping" ] || start_task ;;
-      wait) [ "$detail" -ge "$patience" ] || patience=$detail ;;
+      wait)
+        due=$((now + detail))
+        [ "$detail" -ge "$patience" ] || patience=$detail
+        ;;
       'done') outcome=$detail ;;
     esac
   done <<EOF
@@ -232,6 +233,11 @@ run_plan() {
     [ -z "$stopping$adopted" ] && [ "$manifest_stale" -eq 0 ] || patience=1
     nap "$patience"
     read_clock
+    # As long as nothing runs, as while all agents are limited, only the clock and signals have news.
+    while [ -z "$running$stopping" ] && [ "$manifest_stale" -eq 0 ] && [ "$now" -lt "$due" ]; do
+      nap "$((due - now < tick ? due - now : tick))"
+      read_clock
+    done
     collect_results
     [ -z "$ended" ] || tell_checkout "${ended% } ended"
   done

@@ -72,6 +72,7 @@ run_task() {
   "$1"
 
   decide_verdict
+  [ "$verdict" = limited ] || limits=0 limited_since=
   # What comes now cannot change the verdict.
   trap '' USR1 USR2
   [ "$id" = .baseline ] || trap '' TERM
