@@ -3,7 +3,6 @@ claude_program=claude
 claude_can='activity resume limits cost'
 
 launch_claude() {
-  choose_session
   resume_claude --session-id
 }
 
