@@ -76,7 +76,9 @@ log_words='
     }
     function answer() { fact["answered"] = fact["launched"] }
     function count(key, number) {
-      add(key, number < counted[key] ? number : number - counted[key])
+      # They are texts, and as texts 0.03 comes before 0.030000.
+      number += 0
+      add(key, number < counted[key] + 0 ? number : number - counted[key])
       counted[key] = number
     }
     function add(key, number) {

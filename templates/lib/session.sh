@@ -120,7 +120,7 @@ judge_launch() {
     limited_until=$record_resets_at
     return
   fi
-  limited_until=$((now + 60 * (limits > 5 ? 30 : 1 << (limits - 1))))
+  limited_until=$((now + limit_delay * (limits > 5 ? 30 : 1 << (limits - 1))))
   [ "${record_resets_at:-0}" -le "$limited_until" ] || limited_until=$record_resets_at
 }
 
@@ -150,22 +150,24 @@ $plan
 EOF
 }
 
-# watch_agent: in the background, as long as the agent runs: read its log, and tell the runner when it has stalled
+# watch_agent: in the background, as long as the agent runs: read its log and cut it where it is too long, and tell the runner
+# when the agent has stalled
 watch_agent() {
   trap 'runner=; wake' TERM
   trap '' INT HUP USR1 USR2
-  size=0 quiet=0 used='' look=1
+  quiet=0 used='' look=1 seen=$state/.$id.seen
+  printf '' >"$seen"
   while :; do
     nap "$look"
     [ -e "$input" ] && is_alive "$runner" "$runner_identity" || return 0
-    earlier_size=$size
-    size=$(wc -c <"$log")
     # Naps, not the clock: the box may have been suspended.
     quiet=$((quiet + look))
-    if [ "$size" -ne "$earlier_size" ]; then
+    # shellcheck disable=SC3013  # where there is no -nt nobody stalls
+    if ! [ "$seen" -nt "$log" ] 2>/dev/null; then
       quiet=0 used=''
-      read_clock
+      printf '' >"$seen"
       read_log
+      [ "$size" -le "$MAX_LOG_SIZE" ] || cut_log "$log"
       # The other tasks of this agent wait for its first answer.
       if [ -n "$probe" ] && read_record "$id.session" && [ -n "$record_answered" ]; then
         probe=
@@ -180,8 +182,8 @@ watch_agent() {
         quiet=0
       fi
     fi
-    [ -n "$probe" ] || look=$tick
-    [ "$look" -lt 5 ] || look=5
+    [ -n "$probe" ] || look=$((look * 2 < tick ? look * 2 : tick))
+    [ "$STALL_TIMEOUT" -eq 0 ] || [ "$look" -le "$STALL_TIMEOUT" ] || look=$STALL_TIMEOUT
   done
 }
 

@@ -124,7 +124,7 @@ is_ours() {
 }
 
 # keep_time <seconds> <signal>: in the background, whether or not the scheduler lives: send the runner the signal when the time
-# is over; and, for the whole task, cut logs that have grown too long
+# is over; and, for the whole task, cut the logs of its steps that have grown too long
 keep_time() {
   trap 'runner=; wake' TERM
   trap '' INT HUP USR1 USR2
@@ -133,16 +133,20 @@ keep_time() {
     nap "$((left < 1 ? 1 : left < tick ? left : tick))"
     # bash may lose a trap: the verdict ends us as well, and the runner is told until it has heard.
     is_alive "$runner" "$runner_identity" && [ ! -s "$state/$id.result" ] || return 0
-    for file in "$log" "$setup_log" "$verify_log"; do
-      [ "$2" = USR2 ] && [ -f "$file" ] && [ "$(wc -c <"$file")" -gt "$MAX_LOG_SIZE" ] || continue
-      # dd without input truncates its output at the offset.
-      dd if=/dev/null of="$file" bs=1 seek="$MAX_LOG_SIZE" 2>/dev/null
-      printf '\n[run-parallel.sh: log cut at %s bytes]\n' "$MAX_LOG_SIZE" >>"$file"
+    for file in "$setup_log" "$verify_log"; do
+      [ "$2" != USR2 ] || [ ! -f "$file" ] || [ "$(wc -c <"$file")" -le "$MAX_LOG_SIZE" ] || cut_log "$file"
     done
     read_clock
     left=$((due - now))
     [ "$left" -gt 0 ] || [ -z "$runner" ] || kill -s "$2" "$runner"
   done
+}
+
+# cut_log <file>: cut a log that has grown too long
+cut_log() {
+  # dd without input truncates its output at the offset.
+  dd if=/dev/null of="$1" bs=1 seek="$MAX_LOG_SIZE" 2>/dev/null
+  printf '\n[run-parallel.sh: log cut at %s bytes]\n' "$MAX_LOG_SIZE" >>"$1"
 }
 
 # run_step <command>...: run one step of the task in the background, where a signal to the runner can stop it, and wait for

@@ -3,7 +3,7 @@
 import os
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ _HEAD = '{ "technology" : {"x": [1, 2, {"}": "\\"{,"}]} ,\t"sources":null,\n "ta
 _TAIL = ',\n  "z\\u00e9": [ ] , "last" : "execution" }'
 _EXECUTION = ' ,"execution" :{"status": "pending", "mine": [{}, "}"]}'
 #: Seconds that the script waits where no signal wakes it, as in the templates and as in a storm.
-_PATIENCE = {"tick=10": "tick=1", "retry_delay=5": "retry_delay=1"}
+_PATIENCE = {"tick=10": "tick=1", "retry_delay=5": "retry_delay=1", "limit_delay=60": "limit_delay=1"}
 
 
 @dataclass(frozen=True)
@@ -82,17 +82,7 @@ class World:
 
     def git(self, *arguments: str) -> str:
         """Run git in the user's checkout, and return what it says; raise CalledProcessError."""
-        answer = subprocess.run(
-            ["git", *arguments],
-            cwd=self.root,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=True,
-        )
-        return answer.stdout
+        return run_git(self.root, self.environment, *arguments)
 
     def build(self) -> None:
         """Make the repository, the parallel directory and what the agents need."""
@@ -199,6 +189,21 @@ class World:
     def record(self, name: str) -> dict[str, str]:
         """Read a record of the script; empty when there is none."""
         return parse_record(self.state / name)
+
+
+def run_git(folder: Path, environment: Mapping[str, str], *arguments: str) -> str:
+    """Run git in a folder, and return what it says; raise CalledProcessError."""
+    answer = subprocess.run(
+        ["git", *arguments],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+    return answer.stdout
 
 
 def parse_record(path: Path) -> dict[str, str]:
