@@ -22,18 +22,20 @@ _BUSY = (
     f"case $PARALLEL_TASK in task-000[01]* | task-00020) {project.MARK} ;; "
     "*) while :; do date; sleep 1; done ;; esac"
 )
+_STREAM = "while :; do echo I will now change one line more; sleep 1; done"
 
 
 def measure(*, quick: bool) -> Iterator[Figure]:
-    """Measure 3 sleeping agents for 10 minutes, and the monitor of 50 tasks, 12 of them running, for 2."""
-    yield from _scheduler(60 if quick else 600)
+    """Measure 3 agents that sleep, and 3 that write, for 10 minutes each, and a busy monitor for 2."""
+    yield from _scheduler("sleep", "sleep 3600", 60 if quick else 600)
+    yield from _scheduler("write a line a second", _STREAM, 60 if quick else 600)
     yield from _monitor(20 if quick else 120)
 
 
-def _scheduler(seconds: int) -> Iterator[Figure]:
+def _scheduler(what: str, agent: str, seconds: int) -> Iterator[Figure]:
     with project.scratch() as place:
         root = project.make(place / "project", project.task_names(3))
-        project.generate(root, "--agent-command", "sleep 3600", "--max-concurrent", "3")
+        project.generate(root, "--agent-command", agent, "--max-concurrent", "3")
         with started(project.SCRIPT, root) as process:
             agents = _wait_for_agents(root, 3)
             time.sleep(_SETTLE)
@@ -41,7 +43,7 @@ def _scheduler(seconds: int) -> Iterator[Figure]:
             time.sleep(seconds)
             end = [cpu_seconds(process.pid), _ours(process.pid, agents)]
         shares = [100 * (after - before) / seconds for before, after in zip(begin, end, strict=True)]
-        what = f"while 3 agents sleep for {seconds} s"
+        what = f"while 3 agents {what} for {seconds} s"
         yield Figure(f"scheduler, {what}: of a core", (shares[0],), 0.05, PERCENT)
         yield Figure(f"all our processes, {what}: of a core", (shares[1],), 0.1, PERCENT)
 

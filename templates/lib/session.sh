@@ -182,7 +182,7 @@ watch_agent() {
         quiet=0
       fi
     fi
-    [ -n "$probe" ] || look=$((look * 2 < tick ? look * 2 : tick))
+    [ -n "$probe" ] || look=$((look < tick ? look * 2 : tick * 2))
     [ "$STALL_TIMEOUT" -eq 0 ] || [ "$look" -le "$STALL_TIMEOUT" ] || look=$STALL_TIMEOUT
   done
 }
