@@ -132,7 +132,7 @@ log_words='
     }'
 
 # The most that is read of a log at once, in bytes: of more only the end.
-most_read=262144
+most_read=131072
 
 # read_log [<exit status>]: read what the log of the agent has more than last time, and what the agent has written to
 # PARALLEL_RESULT, into the record of its session

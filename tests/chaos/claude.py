@@ -1,4 +1,4 @@
-"""A stand-in for the claude command line whose account has limits, for nights of tests.chaos.limits.
+"""A stand-in for the claude command line whose account has limits.
 
     python3 claude.py FOLDER ... --session-id|--resume ID ...
 

@@ -30,7 +30,7 @@ _PATIENCE = 90.0  # seconds that a night may take
 
 @dataclass
 class Night:
-    """Hold what became of one night; `late` has seconds from the end of a limit that was told to the next launch."""
+    """Hold what became of one night; `late`: seconds from each end of a limit that was told to a launch."""
 
     seed: int
     limits: int = 0
@@ -179,7 +179,7 @@ def _look(folder: Path, found: Night, windows: list[tuple[float, float, bool]], 
             found.lost += 1
             found.wrong.append(f"{id}: {record.get('status')}")
             continue
-        # A crash in the middle of a launch has an attempt of its own; so has one that struck before the launch.
+        # A launch that a crash has cut off costs an attempt, as does a crash before it.
         launches = sum(entry.word in ("begin", "resume") for entry in of_task)
         ends = sum(entry.word in ("end", "gone") for entry in of_task)
         charged = int(record["attempt"]) - 1 - found.crashes if launches == ends else 0
