@@ -59,7 +59,7 @@ decide() {
       for (i = 1; i <= parts; i++) if (!has_work(number[dep[i]])) return
       if (agent[n] in hopeless) return
       due = status[n] ~ /^(pending|limited)$/ ? 0 : finished[id[n]] + pause(n)
-      if (agent[n] in limit && limit[agent[n]] > due) due = limit[agent[n]]
+      if (agent[n] in limit && limit[agent[n]] + 0 > due) due = limit[agent[n]] + 0
       if (due > given["now"] + 0) { if (!soonest || due < soonest) soonest = due }
       else if (!(agent[n] in probed)) ready[++ready_count] = n
     }
@@ -68,14 +68,14 @@ decide() {
       for (n = 1; n <= count; n++) {
         a = agent[n]
         if (status[n] == "running" && fact[id[n], "probe"] && !fact[id[n], "answered"]) probed[a]
-        if (fact[id[n], "answered"] > last_answer[a] + 0) last_answer[a] = fact[id[n], "answered"]
+        if (fact[id[n], "answered"] + 0 > last_answer[a] + 0) last_answer[a] = fact[id[n], "answered"]
       }
       for (n = 1; n <= count; n++) {
         a = agent[n]
-        if (status[n] != "limited" || finished[id[n]] < last_answer[a]) continue
-        if (fact[id[n], "until"] > limit[a] + 0) limit[a] = fact[id[n], "until"]
-        since = fact[id[n], "since"] > given["began"] + 0 ? fact[id[n], "since"] : given["began"]
-        if (given["limit_wait"] > 0 && fact[id[n], "until"] - since > given["limit_wait"]) hopeless[a] = "give_up"
+        if (status[n] != "limited" || finished[id[n]] + 0 < last_answer[a] + 0) continue
+        if (fact[id[n], "until"] + 0 > limit[a] + 0) limit[a] = fact[id[n], "until"]
+        since = fact[id[n], "since"] + 0 > given["began"] + 0 ? fact[id[n], "since"] : given["began"]
+        if (given["limit_wait"] + 0 && fact[id[n], "until"] - since > given["limit_wait"] + 0) hopeless[a] = "give_up"
       }
       for (n = 1; n <= count; n++) {
         a = agent[n]
@@ -84,7 +84,7 @@ decide() {
         refused[a]
         print hopeless[a], a, line[n]
       }
-      for (a in limit) if (limit[a] > given["now"] + 0 && paused[a] != limit[a] && !(a in hopeless)) print "pause", a, limit[a]
+      for (a in limit) if (limit[a] + 0 > given["now"] + 0 && paused[a] != limit[a] && !(a in hopeless)) print "pause", a, limit[a]
       for (a in paused) if (!(a in limit) && !(a in probed) && !(a in hopeless)) print "resume", a
     }
 
