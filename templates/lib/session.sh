@@ -108,7 +108,8 @@ judge_launch() {
     *) return ;;
   esac
   read_clock
-  [ -z "$record_answered" ] || limits=0
+  # Of a command that tells no time, nobody knows whether its words were an answer.
+  [ -z "$record_answered" ] || [ "$exit_code,$record_resets_at" = 75, ] || limits=0
   [ "$limits" -gt 0 ] || limited_since=$now
   limits=$((limits + 1)) pause=60
   # Where the service has told a time we trust it, but not for ever.
