@@ -133,7 +133,9 @@ find_limit() {
   find_commands
   read_log
   read_record "$id.session"
-  [ "$record_outcome" = limited ] || return 0
+  # The exit status of another command is lost; that it has told a time is not.
+  [ "$record_outcome" = limited ] || { [ -z "$record_outcome" ] && [ "${record_resets_at:-0}" -gt "$now" ]; } || return 0
+  record_outcome=limited
   exit_code=1 verdict=limited error=
   judge_launch
 }
