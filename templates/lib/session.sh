@@ -77,7 +77,7 @@ describe_end() {
 launch_agent() {
   choose_command
   write_input || { error=state && return; }
-  [ ! -e "$state/$id.told" ] || rm -f -- "$state/$id.told"
+  [ ! -e "$state/$id.told" ] || rm -rf -- "$state/$id.told"
   overdue=
   watch_agent &
   watcher=$!
