@@ -16,7 +16,7 @@ fi
 # shellcheck disable=SC2046  # a list of names
 unset $(git rev-parse --local-env-vars) CDPATH MAX_CONCURRENT TASK_TIMEOUT GRACE RETRIES HALT SCHEDULE MAX_LOG_SIZE WORKSPACE_ROOT \
   BASE_BRANCH BRANCH_PREFIX SKIP_TASKS SUBMODULES SETUP_COMMAND VERIFY_COMMAND SETUP_TIMEOUT VERIFY_TIMEOUT NO_BASELINE \
-  REQUIRE_COMMITS COMMIT_LEFTOVERS
+  REQUIRE_COMMITS COMMIT_LEFTOVERS AGENT_NAME AGENT_MODEL AGENT_ARGS LIMIT_WAIT STALL_TIMEOUT MAX_COST
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 umask 022
 
@@ -268,6 +268,52 @@ prefer() {
   export PARALLELGEN_BOX
   PARALLELGEN_BOX=$1:$(script_path)
   PATH=$1:$PATH
+}
+
+# use_claude: let the script find the claude of the tests; it is the agent of the plan `claude`, unless AGENT_COMMAND is set
+use_claude() {
+  mkdir -p "$home/bin"
+  cp "$BATS_TEST_DIRNAME/agents/claude.sh" "$home/bin/claude"
+  chmod +x "$home/bin/claude"
+  prefer "$home/bin"
+  export IS_SANDBOX=1 TEST_FAKE=$BATS_TEST_DIRNAME/agents/fake.sh
+}
+
+# wait_at <command> <pattern>: let the script wait for ever where it calls the command with arguments that match, for the first time
+wait_at() {
+  mkdir -p "$home/bin"
+  cat >"$home/bin/$1" <<END
+#!/bin/sh
+case "\$*" in
+  $2) ! mkdir "\$TEST_NOTES/waiting" 2>/dev/null || exec sleep 60 ;;
+esac
+exec $(PATH=$(script_path) type -P "$1") "\$@"
+END
+  chmod +x "$home/bin/$1"
+  prefer "$home/bin"
+}
+
+# own_commands: the script has these commands of single tasks
+own_commands() {
+  cat >"$home/commands"
+  sed -e "/^  cat <<'COMMANDS'\$/r $home/commands" "$dir/scripts/run-parallel.sh" >"$home/script"
+  cat "$home/script" >"$dir/scripts/run-parallel.sh"
+  commit_all
+}
+
+# notes: print what agents and commands have noted, in one line
+notes() {
+  paste -s -d ' ' "$TEST_NOTES/notes"
+}
+
+# lines_of <task>: print the status of each of its progress lines
+lines_of() {
+  sed -n "s/^\[PROGRESS\] wave=[0-9]* task=$1 status=\([a-z]*\).*/\1/p" "$out" | paste -s -d ' ' -
+}
+
+# fact <key> <record>: print what the record says of it
+fact() {
+  sed -n "s/^$1=//p" "$state/$2"
 }
 
 # poor_box <command>...: make a folder that holds git, the POSIX utilities and these commands, and nothing else

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+from parallelgen import agents
 from parallelgen.planning.plan import Plan, Task, Wave
 from parallelgen.settings import Settings
 from parallelgen.writing import render
@@ -12,7 +13,7 @@ from parallelgen.writing.generate import write_scripts
 TITLE = "TS-0042-inventory"
 
 
-def read_plan(text: str) -> Plan:
+def read_plan(text: str, settings: Settings) -> Plan:
     """Make a plan of lines as they stand in a script: id, name, wave, dependencies, timeout, prompt."""
     waves: dict[int, list[Task]] = {}
     for line in text.splitlines():
@@ -30,14 +31,21 @@ def read_plan(text: str) -> Plan:
         title=TITLE,
         tech_spec="TS-0042",
         waves=tuple(Wave(number, tuple(tasks), None) for number, tasks in sorted(waves.items())),
-        settings=Settings(agent_command='echo "this is the agent of the settings"; exit 7'),
+        settings=settings,
     )
+
+
+def choose_settings(name: str) -> Settings:
+    """Let a plan be run by the agent whose name it has, any other by a command that each test replaces."""
+    if name in agents.names():
+        return Settings(agent=name)
+    return Settings(agent_command='echo "this is the agent of the settings"; exit 7')
 
 
 def main(target: Path, sources: list[Path]) -> None:
     """Write the directory of each plan below target, as parallel/TITLE in a folder of the plan's name."""
     for source in sources:
-        plan = read_plan(source.read_text(encoding="utf-8"))
+        plan = read_plan(source.read_text(encoding="utf-8"), choose_settings(source.name))
         directory = target / source.name / "parallel" / TITLE
         for folder in ("prompts", "tasks"):
             (directory / folder).mkdir(parents=True)

@@ -8,24 +8,6 @@ setup() {
   export NO_BASELINE=1
 }
 
-# own_commands: the script has these commands of single tasks
-own_commands() {
-  cat >"$home/commands"
-  sed -e "/^  cat <<'COMMANDS'\$/r $home/commands" "$dir/scripts/run-parallel.sh" >"$home/script"
-  cat "$home/script" >"$dir/scripts/run-parallel.sh"
-  commit_all
-}
-
-# notes: print what agents and commands have noted, in one line
-notes() {
-  paste -s -d ' ' "$TEST_NOTES/notes"
-}
-
-# lines_of <task>: print the status of each of its progress lines
-lines_of() {
-  sed -n "s/^\[PROGRESS\] wave=[0-9]* task=$1 status=\([a-z]*\).*/\1/p" "$out" | paste -s -d ' ' -
-}
-
 # crash: kill all of ours, but not what setup and verify run
 crash() {
   local process

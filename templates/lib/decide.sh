@@ -73,10 +73,10 @@ decide() {
       for (n = 1; n <= count; n++) {
         a = agent[n]
         # Who was launched after it and has an answer has shown that it is over.
-        if (status[n] != "limited" || finished[id[n]] < answered[a]) continue
+        if (status[n] != "limited" || finished[id[n]] < answered[a] + 0) continue
         if (fact[id[n], "until"] > limit[a] + 0) limit[a] = fact[id[n], "until"]
         since = fact[id[n], "since"] > given["began"] + 0 ? fact[id[n], "since"] : given["began"]
-        if (given["limit_wait"] > 0 && fact[id[n], "until"] - since > given["limit_wait"]) hopeless[a] = "give_up"
+        if (given["limit_wait"] + 0 && fact[id[n], "until"] - since > given["limit_wait"] + 0) hopeless[a] = "give_up"
       }
       for (n = 1; n <= count; n++) {
         a = agent[n]
@@ -96,8 +96,8 @@ decide() {
       for (i = 4; i <= NF; i++) {
         if ($i ~ /^error=/) error[task] = substr($i, 7)
         if ($i ~ /^tried=/) tried[task] = substr($i, 7)
-        if ($i ~ /^finished=/) finished[task] = substr($i, 10)
-        if ($i ~ /^(until|since|answered|probe|total_usd)=/) fact[task, substr($i, 1, index($i, "=") - 1)] = substr($i, index($i, "=") + 1)
+        if ($i ~ /^finished=/) finished[task] = substr($i, 10) + 0
+        if ($i ~ /^(until|since|answered|probe|total_usd)=/) fact[task, substr($i, 1, index($i, "=") - 1)] = substr($i, index($i, "=") + 1) + 0
       }
       next
     }

@@ -81,7 +81,7 @@ describe_end() {
 launch_agent() {
   choose_command
   write_input || { error=state && return; }
-  [ ! -e "$state/$id.told" ] || rm -f -- "$state/$id.told"
+  [ ! -e "$state/$id.told" ] || rm -rf -- "$state/$id.told"
   overdue=
   watch_agent &
   watcher=$!
@@ -112,7 +112,8 @@ judge_launch() {
     *) return ;;
   esac
   read_clock
-  [ -z "$record_answered" ] || limits=0
+  # Of a command that tells no time, nobody knows whether its words were an answer.
+  [ -z "$record_answered" ] || [ "$exit_code,$record_resets_at" = 75, ] || limits=0
   [ "$limits" -gt 0 ] || limited_since=$now
   limits=$((limits + 1))
   # Where the service has told a time we trust it, but not for ever.
@@ -132,7 +133,9 @@ find_limit() {
   find_commands
   read_log
   read_record "$id.session"
-  [ "$record_outcome" = limited ] || return 0
+  # The exit status of another command is lost; that it has told a time is not.
+  [ "$record_outcome" = limited ] || { [ -z "$record_outcome" ] && [ "${record_resets_at:-0}" -gt "$now" ]; } || return 0
+  record_outcome=limited
   exit_code=1 verdict=limited error=
   judge_launch
 }

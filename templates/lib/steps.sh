@@ -43,11 +43,12 @@ record_process() {
   esac
 }
 
-# forget_steps: what has been done in a worktree does not count for another
+# forget_steps: what has been done in a worktree does not count for another; what it has cost does
 forget_steps() {
-  for record in steps before feedback session; do
+  for record in steps before feedback; do
     [ ! -e "$state/$id.$record" ] || rm -f -- "$state/$id.$record"
   done
+  forget_facts session
   has_included='' was_including=0 set_up_with='' has_worked=''
 }
 
