@@ -76,7 +76,9 @@ log_words='
     }
     function answer() { fact["answered"] = now }
     function count(key, number) {
-      add(key, number < counted[key] ? number : number - counted[key])
+      # What was read is a string, and 1000 comes before 900.
+      number += 0
+      add(key, number < counted[key] + 0 ? number : number - counted[key])
       counted[key] = number
     }
     function add(key, number) {
@@ -150,7 +152,7 @@ read_log() {
       tail -c "+$((offset + 1))" -- "$log"
     fi
   } | LC_ALL=C awk -v record="$state/$id.session" -v told="$state/$id.told" -v now="$now" -v exit_code="${1-}" \
-    "$awk_clean$log_words$newline$reader" >"$state/.$id.session.new" && mv -f -- "$state/.$id.session.new" "$state/$id.session"
+    "$awk_clean$reader$newline$log_words" >"$state/.$id.session.new" && mv -f -- "$state/.$id.session.new" "$state/$id.session"
 }
 
 # show_log: print what the agent of the task logs_of has said and done, and, with --follow, what it does until the task has ended
@@ -167,7 +169,7 @@ show_log() {
     [ "$(wc -c <"$log")" -ge "$offset" ] || offset=0
     {
       offset=$((offset + $({
-        tail -c "+$((offset + 1))" -- "$log" | LC_ALL=C awk -v readable=1 -v longest=100000 "$awk_clean$log_words$newline$reader" >&4
+        tail -c "+$((offset + 1))" -- "$log" | LC_ALL=C awk -v readable=1 -v longest=100000 "$awk_clean$reader$newline$log_words" >&4
       } 3>&1)))
     } 4>&1
     [ "$is_over" -eq 1 ] || sleep 1

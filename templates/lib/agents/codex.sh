@@ -1,4 +1,5 @@
 # --- codex: OpenAI's Codex, as it was measured with 0.169
+# shellcheck disable=SC2016  # quotes and awk, for others to expand
 codex_program=codex
 codex_can='activity resume limits'
 
@@ -17,46 +18,38 @@ explain_codex() {
   case $session in
     '' | *[!A-Za-z0-9_-]*) return ;;
   esac
-  find "${CODEX_HOME:-${HOME-}/.codex}/sessions" -name "rollout-*-$session.jsonl" -exec grep -h \
-    -e '"payload":{"type":"task_started"' -e '"payload":{"type":"token_count"' -e '"payload":{"type":"task_complete"' {} + \
-    2>/dev/null | tail -n 3
+  find "${CODEX_HOME:-${HOME-}/.codex}/sessions" -name "rollout-*-$session.jsonl" -exec cat {} + 2>/dev/null |
+    grep -e '"payload":{"type":"task_started"' -e '"payload":{"type":"token_count"' -e '"payload":{"type":"task_complete"' |
+    tail -n 3
 }
 
-# shellcheck disable=SC2016  # it is awk that expands it
 read_codex='
   # It adds up the tokens of a session, and tells no cost.
   BEGIN { in_session = " input_tokens output_tokens " }
-  function read_event(   type, key) {
+  function read_event(   type) {
     type = value["type"] == "event_msg" ? value["payload.type"] : value["type"]
     if (type == "thread.started") begin(value["thread_id"])
     if (type ~ /^item\./) read_item(type, value["item.type"])
-    # After an error it may have tried again.
-    if (type == "error") say(value["message"])
-    if (type == "turn.completed") {
-      add("turns", 1)
-      count_tokens("usage.")
-    }
-    if (type == "turn.failed") refuse()
+    # Not the end: it tries again.
+    if (type == "error" && value["message"] !~ /^[{]/) say(value["message"])
+    if (type == "turn.completed") count_tokens("usage.")
+    if (type == "turn.failed") refuse(value["error.message"])
     if (type == "task_started") fact["outcome"] = fact["resets_at"] = ""
     if (type == "token_count") {
       count_tokens("payload.info.total_token_usage.")
-      limit_ends = later(later(0, "primary"), "secondary")
+      limit_ends = later(later("", "primary"), "secondary")
     }
-    if (type != "task_complete") return
-    if (value["payload.error.codex_error_info"] == "usage_limit_exceeded") fail(429, limit_ends)
-    if (value["payload.error.codex_error_info"] == "model_not_found") fail(404)
-    for (key in value) if (key ~ /^payload\.error\.codex_error_info\..*http_status_code$/) fail(value[key])
+    if (type == "task_complete") explain("payload.error.codex_error_info")
   }
   function read_text() { if (readable || text !~ /^(WARNING: |[0-9-]+T|Stack backtrace:| +[0-9]+: |$)/) show(text) }
   function read_item(event, type,   command) {
     if (type != "error") answer()
-    if (event == "item.started" && type == "command_execution") {
+    if (type == "command_execution" && event == "item.started") {
       command = value["item.command"]
-      if (sub(/^[^ ]*sh -l?c /, "", command) && command ~ /^\047.*\047$/) command = substr(command, 2, length(command) - 2)
+      if (sub(/^[^ ]*sh -l?c \047/, "", command)) sub(/\047$/, "", command)
       call(type, command)
     }
     if (event != "item.completed") return
-    if (type == "file_change") call("edit", "", value["item.changes.0.path"])
     if (type == "command_execution") hear(value["item.aggregated_output"])
     else say(value["item.text"] value["item.message"])
   }
@@ -68,15 +61,19 @@ read_codex='
   # Of its two windows that which is used up, and of both the later.
   function later(time, window) {
     window = "payload.rate_limits." window "."
-    return value[window "used_percent"] >= 100 && value[window "resets_at"] > time ? value[window "resets_at"] : time
+    return value[window "used_percent"] + 0 >= 100 && value[window "resets_at"] + 0 > time + 0 ? value[window "resets_at"] : time
   }
   # What the service says to 400 stands here as it came, and nowhere else: JSON in a string.
-  function refuse(   message) {
+  function refuse(message) {
     fail("")
-    message = value["error.message"]
     if (read_json(plain(message))) {
       if (value["error.type"] == "invalid_request_error") fail(400)
       message = value["error.message"]
     }
     say(message)
+  }
+  function explain(at,   key) {
+    if (value[at] ~ /^(usage_limit_exceeded|server_overloaded)$/) fail(429, limit_ends)
+    if (value[at] == "model_not_found") fail(404)
+    for (key in value) if (index(key, at ".") == 1 && key ~ /\.http_status_code$/) fail(value[key])
   }'
