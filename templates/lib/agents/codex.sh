@@ -12,15 +12,14 @@ resume_codex() {
   command="$command${AGENT_ARGS:+ $AGENT_ARGS} \"\$PARALLEL_SESSION\" -"
 }
 
-# What it prints of a limit is prose; what it keeps of the session has it in figures. The last lines may be of an earlier launch:
-# task_started then tells.
+# What it prints of a limit is prose; what it keeps of the session has it in figures. The last lines of that may be of an earlier
+# launch, unless this one has begun; what it then writes first tells.
 explain_codex() {
-  case $session in
+  case ${record_begun:+$session} in
     '' | *[!A-Za-z0-9_-]*) return ;;
   esac
   find "${CODEX_HOME:-${HOME-}/.codex}/sessions" -name "rollout-*-$session.jsonl" -exec cat {} + 2>/dev/null |
-    grep -e '"payload":{"type":"task_started"' -e '"payload":{"type":"token_count"' -e '"payload":{"type":"task_complete"' |
-    tail -n 3
+    grep -E '"payload":\{"type":"(thread_settings_applied|task_started|token_count|task_complete)"' | tail -n 3
 }
 
 read_codex='
@@ -34,7 +33,7 @@ read_codex='
     if (type == "error" && value["message"] !~ /^[{]/) say(value["message"])
     if (type == "turn.completed") count_tokens("usage.")
     if (type == "turn.failed") refuse(value["error.message"])
-    if (type == "task_started") fact["outcome"] = fact["resets_at"] = ""
+    if (type ~ /^(thread_settings_applied|task_started)$/) fact["outcome"] = fact["resets_at"] = ""
     if (type == "token_count") {
       count_tokens("payload.info.total_token_usage.")
       limit_ends = later(later("", "primary"), "secondary")
@@ -46,7 +45,7 @@ read_codex='
     if (type != "error") answer()
     if (type == "command_execution" && event == "item.started") {
       command = value["item.command"]
-      if (sub(/^[^ ]*sh -l?c \047/, "", command)) sub(/\047$/, "", command)
+      if (sub(/^[^ ]*sh -l?c (\047|\\")/, "", command)) sub(/(\047|\\")$/, "", command)
       call(type, command)
     }
     if (event != "item.completed") return
