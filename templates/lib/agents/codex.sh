@@ -33,7 +33,7 @@ read_codex='
     if (type == "error" && value["message"] !~ /^[{]/) say(value["message"])
     if (type == "turn.completed") count_tokens("usage.")
     if (type == "turn.failed") refuse(value["error.message"])
-    if (type ~ /^(thread_settings_applied|task_started)$/) fact["outcome"] = fact["resets_at"] = ""
+    if (type ~ /^(thread_settings_applied|task_started)$/) refused = ""
     if (type == "token_count") {
       count_tokens("payload.info.total_token_usage.")
       limit_ends = later(later("", "primary"), "secondary")
@@ -72,7 +72,8 @@ read_codex='
     say(message)
   }
   function explain(at,   key) {
-    if (value[at] ~ /^(usage_limit_exceeded|server_overloaded)$/) fail(429, limit_ends)
-    if (value[at] == "model_not_found") fail(404)
-    for (key in value) if (index(key, at ".") == 1 && key ~ /\.http_status_code$/) fail(value[key])
-  }'
+    if (value[at] ~ /^(usage_limit_exceeded|server_overloaded)$/) refused = 429
+    if (value[at] == "model_not_found") refused = 404
+    for (key in value) if (index(key, at ".") == 1 && key ~ /\.http_status_code$/) refused = value[key]
+  }
+  END { if (refused != "") fail(refused, limit_ends) }'
