@@ -1,7 +1,7 @@
 """What each adapter reads from logs that its agent has really written, shortened, with every awk there is.
 
-Of each case the record must come out that stands beside it. Where a log holds several launches, the runner's line stands between
-them, and each is folded into the record by itself.
+Of each case the record must come out that stands beside it. Where a log holds several launches, a line of
+the runner stands between them, and each is read by itself.
 """
 
 import json
@@ -24,14 +24,16 @@ EXIT_CODES = {
     "gemini-429": 173,
     "gemini-500": 244,
     "gemini-503": 247,
+    "gemini-529": 529 % 256,
     "gemini-gone": 42,
     "gemini-limit": 173,
     "gemini-limit-later": 173,
+    "gemini-noauth": 41,
 }
 BETWEEN = b"[run-parallel.sh: again]\n"
 AWKS = [awk for awk in ("mawk", "gawk", "original-awk", "busybox awk") if shutil.which(awk.split()[0])]
 
-# sh -c FOLD sh LIBRARY AGENT EXIT_CODE PIECE...: add the pieces to the log, one after the other, and read it each time
+# sh -c FOLD sh LIBRARY AGENT EXIT_CODE PIECE...: add piece after piece to the log, and read it each time
 FOLD = """
 for file in "$1"/*.sh "$1/agents/$2.sh"; do . "$file"; done
 state=. id=task log=./log agent=$2 now=1000 exit_code=$3
@@ -130,9 +132,9 @@ def test_codex_explains_only_a_launch_that_has_begun(tmp_path: Path) -> None:
     """What it keeps of a session is found by the session's name, and by nothing else that a log may hold."""
     day = tmp_path / "sessions" / "2026" / "11" / "28"
     day.mkdir(parents=True)
-    limit = '{"type":"event_msg","payload":{"type":"task_complete","error":{"codex_error_info":"usage_limit_exceeded"}}}\n'
-    other = limit.replace("usage_limit_exceeded", "other")
-    (day / "rollout-2026-11-28T15-09-37-0a-1.jsonl").write_text('{"type":"turn_context","payload":{}}\n' + limit)
+    limit = '{"type":"event_msg","payload":{"type":"task_complete","error":{"codex_error_info":"usage"}}}\n'
+    other = limit.replace("usage", "other")
+    (day / "rollout-2026-11-28T15-09-37-0a-1.jsonl").write_text('{"type":"turn_context"}\n' + limit)
     (day / "rollout-2026-11-28T15-09-38-0a-2.jsonl").write_text(other)
 
     def explain(session: str, begun: str = "1") -> str:

@@ -59,5 +59,6 @@ read_gemini='
   END {
     end_pieces()
     if (exit_code == 41) fail(401)
+    if (exit_code == 17) fail(529)
     if (exit_code ~ /^(144|145|147|173|244|247)$/) fail(exit_code + 256)
   }'
