@@ -48,6 +48,8 @@ run_group() {
 run_agent() {
   # Where the agent's own commits begin: at its first launch in this worktree.
   read_record "$id.agent"
+  # What came before its first launch is nothing to tell it.
+  [ -n "$record_start_commit" ] || ended_by=
   start_commit=${record_start_commit:-$(read_git -C "$worktree" rev-parse --quiet --verify HEAD)}
   exit_code=0
   if [ -n "$has_worked" ] && [ -e "$worktree/$marker" ]; then

@@ -68,11 +68,12 @@ decide() {
       for (n = 1; n <= count; n++) {
         a = agent[n]
         if (status[n] == "running" && fact[id[n], "probe"] && !fact[id[n], "answered"]) probed[a]
-        if (fact[id[n], "answered"] > last_answer[a] + 0) last_answer[a] = fact[id[n], "answered"]
+        if (fact[id[n], "answered"] > answered[a] + 0) answered[a] = fact[id[n], "answered"]
       }
       for (n = 1; n <= count; n++) {
         a = agent[n]
-        if (status[n] != "limited" || finished[id[n]] < last_answer[a]) continue
+        # Who was launched after it and has an answer has shown that it is over.
+        if (status[n] != "limited" || finished[id[n]] < answered[a]) continue
         if (fact[id[n], "until"] > limit[a] + 0) limit[a] = fact[id[n], "until"]
         since = fact[id[n], "since"] > given["began"] + 0 ? fact[id[n], "since"] : given["began"]
         if (given["limit_wait"] > 0 && fact[id[n], "until"] - since > given["limit_wait"]) hopeless[a] = "give_up"

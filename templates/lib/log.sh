@@ -77,7 +77,7 @@ log_words='
         return
       }
     }
-    function answer() { fact["answered"] = now }
+    function answer() { fact["answered"] = fact["launched"] }
     function count(key, number) {
       # What was read is a string, and 1000 comes before 900.
       number += 0
@@ -97,7 +97,7 @@ log_words='
     BEGIN {
       if (!longest) longest = 2000
       keys = split("turns input_tokens output_tokens cost_usd total_usd", counter, " ")
-      while (record != "" && (getline line < record) > 0) {
+      while (readable == "" && (getline line < ENVIRON["record"]) > 0) {
         key = substr(line, 1, index(line, "=") - 1)
         if (sub(/^counted_/, "", key)) counted[key] = substr(line, index(line, "=") + 1)
         else fact[key] = substr(line, index(line, "=") + 1)
@@ -118,7 +118,7 @@ log_words='
     END {
       fact["offset"] -= held
       # What the agent itself has written, in place of a log that can be read.
-      while (told != "" && (getline line < told) > 0) {
+      while (readable == "" && (getline line < ENVIRON["told"]) > 0) {
         key = substr(line, 1, index(line, "=") - 1)
         line = clean(substr(line, index(line, "=") + 1))
         if (key == "session") begin(line)
@@ -132,7 +132,7 @@ log_words='
         if (counter[i] in fact) print counter[i] "=" sprintf(form, fact[counter[i]])
         if (counted[counter[i]]) print "counted_" counter[i] "=" sprintf(form, counted[counter[i]])
       }
-      keys = split("agent session begun offset outcome resets_at answered said", counter, " ")
+      keys = split("agent session launched begun offset outcome resets_at answered said", counter, " ")
       for (i = 1; i <= keys; i++) if (fact[counter[i]] != "") print counter[i] "=" fact[counter[i]]
     }'
 
@@ -151,9 +151,9 @@ read_log() {
   [ $((size - offset)) -le "$most_read" ] || offset=$((size - most_read)) cut=1
   eval "reader=\$read_$agent"
   # shellcheck disable=SC2154  # the adapter has set it
-  tail -c "+$((offset + 1))" -- "$log" | LC_ALL=C awk -v record="$state/$id.session" -v told="$state/$id.told" -v now="$now" \
-    -v exit_code="${1-}" -v offset="$offset" -v cut="$cut" \
-    "$awk_clean$reader$newline$log_words" >"$state/.$id.session.new" && mv -f -- "$state/.$id.session.new" "$state/$id.session"
+  tail -c "+$((offset + 1))" -- "$log" | LC_ALL=C record=$state/$id.session told=$state/$id.told awk -v exit_code="${1-}" \
+    -v offset="$offset" -v cut="$cut" "$awk_clean$reader$newline$log_words" >"$state/.$id.session.new" &&
+    mv -f -- "$state/.$id.session.new" "$state/$id.session"
 }
 
 # show_log: print what the agent of the task logs_of has said and done, and, with --follow, what it does until the task has ended

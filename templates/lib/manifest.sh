@@ -43,12 +43,12 @@ write_manifest() {
         sub(/^[^=]*=/, "", value)
         if (key == "error") error = value
         if (key == "attempt") task = task ", \"attempts\": " value
-        if (key ~ /^(commits|exit_code)$/) task = task ", " quoted(key) ": " value
+        if (key ~ /^(commits|exit_code|turns|input_tokens|output_tokens|cost_usd|total_usd|until)$/) task = task ", " quoted(key) ": " value
         if (key ~ /^(error|by|step|tip|started_at|finished_at)$/) task = task ", " quoted(key) ": " quoted(value)
       }
       tasks = add(tasks, ",\n", "      " id ": {" task "}")
       members = add(members, ", ", id)
-      if (status ~ /^(failed|interrupted)$/) failed = add(failed, ", ", "{\"id\": " id ", \"error\": " quoted(error) "}")
+      if (status ~ /^(failed|interrupted|limited)$/) failed = add(failed, ", ", "{\"id\": " id ", \"error\": " quoted(error) "}")
       if (status == "skipped") skipped = add(skipped, ", ", id)
       if (status !~ /^(completed|skipped)$/) is_open = 1
       next
@@ -130,6 +130,8 @@ import_outcomes() {
         # In a wave that has ended, and not among the failed: completed, when it has a branch.
         if (told == "" && fact["waves", wave_of[t], "status"] ~ /^(completed|failed)$/ && index(branches, " " name[n] " "))
           told = "completed"
+        # The session is not here.
+        if (told == "limited") told = "interrupted"
         if (told !~ /^(completed|failed|interrupted|blocked|skipped)$/) continue
         line = id[n] " " told
         if (fact["tasks", t, "attempts"] != "") line = line " attempt=" fact["tasks", t, "attempts"]

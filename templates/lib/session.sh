@@ -26,14 +26,18 @@ choose_command() {
   if [ -n "$session" ]; then
     resumed=1
     "resume_$agent"
-    forget_facts begun outcome resets_at answered
+    forget_facts launched begun outcome resets_at answered
   else
     "launch_$agent"
     # What this session has cost counts from the beginning; what the task has cost stays.
-    forget_facts agent session begun outcome resets_at answered counted_turns counted_input_tokens counted_output_tokens \
-      counted_cost_usd
+    forget_facts agent session launched begun outcome resets_at answered counted_turns counted_input_tokens \
+      counted_output_tokens counted_cost_usd
+    # A command that names its session gets one.
+    [ "${command#*PARALLEL_SESSION}" = "$command" ] || choose_session
     say "agent=$agent" "session=$session" >>"$state/$id.session"
   fi
+  read_clock
+  say "launched=$now" >>"$state/$id.session"
 }
 
 # write_input: write what the agent is told: its prompt; where the task was attempted before a message, and the prompt only to one
@@ -110,17 +114,13 @@ judge_launch() {
   read_clock
   [ -z "$record_answered" ] || limits=0
   [ "$limits" -gt 0 ] || limited_since=$now
-  limits=$((limits + 1)) pause=60
+  limits=$((limits + 1))
   # Where the service has told a time we trust it, but not for ever.
   if [ "${record_resets_at:-0}" -gt "$now" ] && [ "$limits" -le 2 ]; then
     limited_until=$record_resets_at
     return
   fi
-  for turn in 1 2 3 4 5; do
-    [ "$turn" -ge "$limits" ] || pause=$((pause * 2))
-  done
-  [ "$pause" -le 1800 ] || pause=1800
-  limited_until=$((now + pause))
+  limited_until=$((now + 60 * (limits > 5 ? 30 : 1 << (limits - 1))))
   [ "${record_resets_at:-0}" -le "$limited_until" ] || limited_until=$record_resets_at
 }
 

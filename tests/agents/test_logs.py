@@ -36,10 +36,10 @@ AWKS = [awk for awk in ("mawk", "gawk", "original-awk", "busybox awk") if shutil
 # sh -c FOLD sh LIBRARY AGENT EXIT_CODE PIECE...: add piece after piece to the log, and read it each time
 FOLD = """
 for file in "$1"/*.sh "$1/agents/$2.sh"; do . "$file"; done
-state=. id=task log=./log agent=$2 now=1000 exit_code=$3
+state=. id=task log=./log agent=$2 exit_code=$3
 [ -z "${MOST_READ-}" ] || most_read=$MOST_READ
 shift 3
-say "agent=$agent" >task.session
+say "agent=$agent" launched=1000 >task.session
 : >log
 for piece in "$@"; do
   [ ! -e "$piece.again" ] || forget_facts begun outcome resets_at answered
@@ -63,7 +63,7 @@ def awk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def fold(place: Path, agent: str, pieces: list[bytes], exit_code: int = 0, **environment: str) -> str:
-    """Return the record that the pieces of a log give, without the offset, which is checked."""
+    """Return the record that the pieces of a log give, without the times and places of the reading."""
     for number, piece in enumerate(pieces):
         (place / f"piece.{number}").write_bytes(piece)
         if piece.startswith(BETWEEN):
@@ -78,8 +78,9 @@ def fold(place: Path, agent: str, pieces: list[bytes], exit_code: int = 0, **env
     )
     assert answer.stderr == b""
     lines = (place / "task.session").read_text().splitlines(keepends=True)
+    # All of it was read.
     assert f"offset={(place / 'log').stat().st_size}\n" in lines
-    return "".join(line for line in lines if not line.startswith("offset="))
+    return "".join(line for line in lines if not line.startswith(("offset=", "launched=")))
 
 
 def launches(case: str) -> list[bytes]:

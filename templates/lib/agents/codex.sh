@@ -1,14 +1,13 @@
 # --- codex: OpenAI's Codex, as it was measured with 0.169
-# shellcheck disable=SC2016  # quotes and awk, for others to expand
 codex_program=codex
 codex_can='activity resume limits'
 
 launch_codex() {
-  command="codex exec --json --dangerously-bypass-approvals-and-sandbox${model:+ -m '$model'}${AGENT_ARGS:+ $AGENT_ARGS} -"
+  command="codex exec --json --dangerously-bypass-approvals-and-sandbox${model:+ -m \"$model\"}${AGENT_ARGS:+ $AGENT_ARGS} -"
 }
 
 resume_codex() {
-  command="codex exec resume --json --dangerously-bypass-approvals-and-sandbox${model:+ -m '$model'}"
+  command="codex exec resume --json --dangerously-bypass-approvals-and-sandbox${model:+ -m \"$model\"}"
   command="$command${AGENT_ARGS:+ $AGENT_ARGS} \"\$PARALLEL_SESSION\" -"
 }
 
@@ -22,6 +21,7 @@ explain_codex() {
     grep -E '"payload":\{"type":"(thread_settings_applied|task_started|token_count|task_complete)"' | tail -n 3
 }
 
+# shellcheck disable=SC2016  # it is awk that expands it
 read_codex='
   # It adds up the tokens of a session, and tells no cost.
   BEGIN { in_session = " input_tokens output_tokens " }

@@ -15,7 +15,7 @@ resume_gemini() {
 user=$(git config user.email) &&
   export GIT_AUTHOR_EMAIL="${GIT_AUTHOR_EMAIL:-$user}" GIT_COMMITTER_EMAIL="${GIT_COMMITTER_EMAIL:-$user}"
 exec gemini --approval-mode yolo --skip-trust --output-format stream-json'
-  command="$command ${1:---resume} \"\$PARALLEL_SESSION\"${model:+ -m '$model'}${AGENT_ARGS:+ $AGENT_ARGS}"
+  command="$command ${1:---resume} \"\$PARALLEL_SESSION\"${model:+ -m \"$model\"}${AGENT_ARGS:+ $AGENT_ARGS}"
 }
 
 # shellcheck disable=SC2016  # it is awk that expands it

@@ -3,8 +3,7 @@ opencode_program=opencode
 opencode_can='activity resume limits cost'
 
 launch_opencode() {
-  # shellcheck disable=SC2016  # quotes for another shell
-  command="opencode run --format json --auto${model:+ -m '$model'}${AGENT_ARGS:+ $AGENT_ARGS}"
+  command="opencode run --format json --auto${model:+ -m \"$model\"}${AGENT_ARGS:+ $AGENT_ARGS}"
 }
 
 resume_opencode() {
