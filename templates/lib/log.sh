@@ -49,11 +49,14 @@ log_words='
       string = substr(string, 1, longest)
       while ((at = index(string, "\\")) > 0) {
         c = substr(string, at + 1, 1)
-        out = out substr(string, 1, at - 1) (c == "n" ? "\n" : c ~ /[rbf]/ ? "" : c ~ /[tu]/ ? " " : c)
+        out = out substr(string, 1, at - 1) (c == "n" ? "\n" : c ~ /[rbf]/ ? "" : c == "t" ? " " : \
+          c == "u" ? sign(substr(string, at + 2, 4)) : c)
         string = substr(string, at + (c == "u" ? 6 : 2))
       }
       return clean(out string)
     }
+    # Escape sequences are taken out whole.
+    function sign(code) { return code ~ /^001[bB]/ ? "\033" : code == "0007" ? "\007" : " " }
     function begin(session,   key) {
       fact["session"] = session
       fact["begun"] = 1
@@ -99,6 +102,7 @@ log_words='
         if (sub(/^counted_/, "", key)) counted[key] = substr(line, index(line, "=") + 1)
         else fact[key] = substr(line, index(line, "=") + 1)
       }
+      fact["offset"] = offset
     }
     {
       text = $0
@@ -107,6 +111,7 @@ log_words='
       # The last line may not be whole yet.
       held = is_object && !is_event ? length(text) + 1 : 0
       fact["offset"] += length(text) + 1
+      if (cut && NR == 1) next
       if (is_event) read_event()
       else if (readable || (!is_object && text !~ /^\[run-parallel\.sh: /)) read_text()
     }
@@ -140,19 +145,15 @@ read_log() {
   read_record "$id.session"
   size=$(wc -c <"$log")
   offset=${record_offset:-0}
-  # It may have been cut.
+  # It may have been emptied.
   [ "$offset" -le "$size" ] || offset=$size
+  cut=
+  [ $((size - offset)) -le "$most_read" ] || offset=$((size - most_read)) cut=1
   eval "reader=\$read_$agent"
   # shellcheck disable=SC2154  # the adapter has set it
-  {
-    if [ $((size - offset)) -gt "$most_read" ]; then
-      offset=$((size - most_read))
-      tail -c "+$((offset + 1))" -- "$log" | sed 1d
-    else
-      tail -c "+$((offset + 1))" -- "$log"
-    fi
-  } | LC_ALL=C record=$state/$id.session told=$state/$id.told awk -v exit_code="${1-}" "$awk_clean$log_words$newline$reader" \
-    >"$state/.$id.session.new" && mv -f -- "$state/.$id.session.new" "$state/$id.session"
+  tail -c "+$((offset + 1))" -- "$log" | LC_ALL=C record=$state/$id.session told=$state/$id.told awk -v exit_code="${1-}" \
+    -v offset="$offset" -v cut="$cut" "$awk_clean$reader$newline$log_words" >"$state/.$id.session.new" &&
+    mv -f -- "$state/.$id.session.new" "$state/$id.session"
 }
 
 # show_log: print what the agent of the task logs_of has said and done, and, with --follow, what it does until the task has ended
@@ -169,7 +170,7 @@ show_log() {
     [ "$(wc -c <"$log")" -ge "$offset" ] || offset=0
     {
       offset=$((offset + $({
-        tail -c "+$((offset + 1))" -- "$log" | LC_ALL=C awk -v readable=1 -v longest=100000 "$awk_clean$log_words$newline$reader" >&4
+        tail -c "+$((offset + 1))" -- "$log" | LC_ALL=C awk -v readable=1 -v longest=100000 "$awk_clean$reader$newline$log_words" >&4
       } 3>&1)))
     } 4>&1
     [ "$is_over" -eq 1 ] || sleep 1

@@ -8,8 +8,7 @@ launch_claude() {
 
 resume_claude() {
   command="claude -p --output-format stream-json --verbose --dangerously-skip-permissions ${1:---resume} \"\$PARALLEL_SESSION\""
-  # shellcheck disable=SC2016  # quotes for another shell
-  command="$command${model:+ --model '$model'}${subagent:+ --agent '$subagent'}${AGENT_ARGS:+ $AGENT_ARGS}"
+  command="$command${model:+ --model \"$model\"}${subagent:+ --agent \"$subagent\"}${AGENT_ARGS:+ $AGENT_ARGS}"
 }
 
 # shellcheck disable=SC2016  # it is awk that expands it
