@@ -9,9 +9,9 @@ import pytest
 ADAPTERS = Path(__file__).parent.parent.parent / "templates" / "lib" / "agents"
 SHELLS = ("sh", "dash", "bash", "busybox ash", "mksh", "ksh93", "yash", "zsh --emulate sh", "posh")
 SCRIPT = """
-choose_session() { session=chosen; }
+read_git() { echo Tess; }
 . "$1/$2.sh"
-model=$3 subagent=$4 AGENT_ARGS=$5
+model=$3 subagent=$4 AGENT_ARGS=$5 root=.
 "launch_$2"
 printf '%s\\n' "$command"
 "resume_$2"
@@ -19,7 +19,7 @@ printf '%s\\n' "$command"
 """
 CLAUDE = "claude -p --output-format stream-json --verbose --dangerously-skip-permissions"
 CODEX = "--json --dangerously-bypass-approvals-and-sandbox"
-GEMINI = "exec gemini --approval-mode yolo --skip-trust --output-format stream-json"
+GEMINI = "gemini --approval-mode yolo --skip-trust --output-format stream-json"
 OPENCODE = "opencode run --format json --auto"
 SESSION = '"$PARALLEL_SESSION"'
 # Where a star stands, the model and what else the user has told come in.

@@ -3,19 +3,21 @@ gemini_program=gemini
 gemini_can='activity resume limits'
 
 launch_gemini() {
-  choose_session
   resume_gemini --session-id
 }
 
-# Its shell hides the identity that git is configured with from what it runs, commits included.
-# shellcheck disable=SC2016  # it is another shell that expands it
 resume_gemini() {
-  command='user=$(git config user.name) &&
-  export GIT_AUTHOR_NAME="${GIT_AUTHOR_NAME:-$user}" GIT_COMMITTER_NAME="${GIT_COMMITTER_NAME:-$user}"
-user=$(git config user.email) &&
-  export GIT_AUTHOR_EMAIL="${GIT_AUTHOR_EMAIL:-$user}" GIT_COMMITTER_EMAIL="${GIT_COMMITTER_EMAIL:-$user}"
-exec gemini --approval-mode yolo --skip-trust --output-format stream-json'
-  command="$command ${1:---resume} \"\$PARALLEL_SESSION\"${model:+ -m \"$model\"}${AGENT_ARGS:+ $AGENT_ARGS}"
+  share_identity
+  command="gemini --approval-mode yolo --skip-trust --output-format stream-json ${1:---resume} \"\$PARALLEL_SESSION\""
+  command="$command${model:+ -m \"$model\"}${AGENT_ARGS:+ $AGENT_ARGS}"
+}
+
+# Its shell hides the identity that git is configured with from what it runs, commits included.
+share_identity() {
+  user=$(read_git -C "$root" config user.name) &&
+    export GIT_AUTHOR_NAME="${GIT_AUTHOR_NAME:-$user}" GIT_COMMITTER_NAME="${GIT_COMMITTER_NAME:-$user}"
+  user=$(read_git -C "$root" config user.email) &&
+    export GIT_AUTHOR_EMAIL="${GIT_AUTHOR_EMAIL:-$user}" GIT_COMMITTER_EMAIL="${GIT_COMMITTER_EMAIL:-$user}"
 }
 
 # shellcheck disable=SC2016  # it is awk that expands it
