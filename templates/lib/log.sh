@@ -105,18 +105,22 @@ log_words='
       fact["offset"] = offset
     }
     {
+      if (readable && torn != "") {
+        text = torn
+        read_text()
+      }
       text = $0
       is_object = text ~ /^[ \t]*\{/
       is_event = is_object && read_json(text)
       # The last line may not be whole yet.
-      held = is_object && !is_event ? length(text) + 1 : 0
+      torn = is_object && !is_event ? text : ""
       fact["offset"] += length(text) + 1
       if (cut && NR == 1) next
       if (is_event) read_event()
-      else if (readable || (!is_object && text !~ /^\[run-parallel\.sh: /)) read_text()
+      else if (!is_object && (readable || text !~ /^\[run-parallel\.sh: /)) read_text()
     }
     END {
-      fact["offset"] -= held
+      if (torn != "") fact["offset"] -= length(torn) + 1
       # What the agent itself has written, in place of a log that can be read.
       while (readable == "" && (getline line < ENVIRON["told"]) > 0) {
         key = substr(line, 1, index(line, "=") - 1)

@@ -146,6 +146,22 @@ def test_a_long_line_of_text_takes_no_time(awk: str, tmp_path: Path) -> None:
     assert time.monotonic() - started < 3
 
 
+@pytest.mark.usefixtures("awk")
+def test_a_person_sees_no_line_before_it_is_whole() -> None:
+    """What looks like the beginning of JSON, but another line follows it, is text like any other."""
+    log = '{"type":"thread.started","thread_id":"x"}\n{braces}\ntext\n{"type":"item.comp'
+    script = 'for file in "$1"/*.sh "$1/agents/codex.sh"; do . "$file"; done; awk -v readable=1 "$2" 3>&1'
+    program = "$awk_clean$read_codex$newline$log_words"
+    answer = subprocess.run(
+        ["sh", "-c", script.replace("$2", program), "sh", str(LIBRARY)],
+        input=log,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout == f"{{braces}}\ntext\n{log.rindex('{')}\n"
+
+
 def test_codex_explains_only_a_launch_that_has_begun(tmp_path: Path) -> None:
     """What it keeps of a session is found by the session's name, and by nothing else that a log may hold."""
     day = tmp_path / "sessions" / "2026" / "11" / "28"
