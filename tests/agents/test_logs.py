@@ -150,7 +150,9 @@ def test_a_long_line_of_text_takes_no_time(awk: str, tmp_path: Path) -> None:
 def test_a_person_sees_no_line_before_it_is_whole() -> None:
     """What looks like the beginning of JSON, but another line follows it, is text like any other."""
     log = '{"type":"thread.started","thread_id":"x"}\n{braces}\ntext\n{"type":"item.comp'
-    script = 'for file in "$1"/*.sh "$1/agents/codex.sh"; do . "$file"; done; LC_ALL=C awk -v readable=1 "$2" 3>&1'
+    script = (
+        'for file in "$1"/*.sh "$1/agents/codex.sh"; do . "$file"; done; LC_ALL=C awk -v readable=1 "$2" 3>&1'
+    )
     program = "$awk_clean$read_codex$newline$log_words"
     answer = subprocess.run(
         ["sh", "-c", script.replace("$2", program), "sh", str(LIBRARY)],
