@@ -180,7 +180,7 @@ has_no_controls() {
   same 5 "$(sessions)"
 }
 
-# bats test_tags=portable
+# bats test_tags=portable, awk
 @test "what an agent writes to PARALLEL_RESULT is data" {
   plan_of one
   agent task-001 <<'AGENT'
@@ -250,7 +250,7 @@ AGENT
   all_dead
 }
 
-# bats test_tags=portable
+# bats test_tags=portable, awk
 @test "what a session has cost is not counted twice, and attempts and sessions add up" {
   plan_of claude
   use_claude
@@ -300,7 +300,7 @@ AGENT
   completes --retry-failed --max-cost 1
 }
 
-# bats test_tags=portable
+# bats test_tags=portable, awk
 @test "--logs prints what the agent has said and done as text" {
   plan_of claude
   use_claude
