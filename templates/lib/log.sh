@@ -128,7 +128,7 @@ log_words='
         if (key == "session") begin(line)
         if (key == "said") show(line)
         if (key == "resets_at" && is_time(line)) fact[key] = line
-        if (key ~ /^(turns|input_tokens|output_tokens|cost_usd)$/ && line ~ /^[0-9]+(\.[0-9]+)?$/) count(key, line)
+        if (key ~ /^(turns|input_tokens|output_tokens|cost_usd)$/ && line ~ /^[0-9]+(\.[0-9]+)?$/ && length(line) < 16) count(key, line)
       }
       if (readable) { print fact["offset"] + 0 | "cat >&3"; exit }
       for (i = 1; i <= keys; i++) {
