@@ -6,7 +6,7 @@ import pytest
 from tests.shell_commands import commands, functions
 
 ROOT = Path(__file__).parent.parent
-LIBRARY = sorted((ROOT / "templates" / "lib").glob("*.sh"))
+LIBRARY = sorted((ROOT / "templates" / "lib").rglob("*.sh"))
 GENERATED = sorted((ROOT / "templates").glob("*.j2"))
 PAGE = (ROOT / "docs" / "portability.md").read_text(encoding="utf-8")
 
