@@ -2,7 +2,7 @@
 
     python3 claude.py FOLDER ... --session-id|--resume ID ...
 
-FOLDER/windows has a line `BEGIN END TOLD` for each limit, in seconds since 1970, FOLDER/sessions what has been
+FOLDER/windows has a line `BEGIN END TOLD` for each limit, in seconds since 1970, FOLDER/sessions what was
 done in each session, and FOLDER/ledger a line for each event: word, time, task, attempt, session.
 """
 
