@@ -216,9 +216,10 @@ AGENT
   same 2 "$(fact attempt task-001.result)"
   absent "$spaces/task-001/pwned" "$project/pwned"
   noted absolute
-  # A folder is no data.
+  # A folder is no data, nor is what has no end.
   agent task-001 <<<'mkdir "$PARALLEL_RESULT"; work; finish'
   completes --force
+  agent task-001 <<<'mkfifo "$PARALLEL_RESULT"; work; finish'
   completes --force
   same '' "$(cat "$err")"
 }
