@@ -64,6 +64,7 @@ if [ ! -e "\$TEST_NOTES/at" ]; then
 fi
 [ ! -e .claude-task-complete ] || note kept
 [ "\$(date +%s)" -ge "\$(cat "\$TEST_NOTES/at")" ] && note late
+sleep 1.5
 work
 finish
 AGENT

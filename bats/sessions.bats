@@ -31,6 +31,7 @@ wayward() {
   agent task-001 <<AGENT
 cat >"\$TEST_NOTES/stdin"
 echo "\$PARALLEL_SESSION" >"\$TEST_NOTES/session"
+echo "\$PARALLEL_SESSION" >>"\$TEST_NOTES/sessions"
 $1
 case \$(cat "\$TEST_NOTES/way") in
   exit) exit 3 ;;
@@ -167,6 +168,7 @@ has_no_controls() {
   AGENT_COMMAND=$command fails --retry-failed --skip "$skip"
   same '' "$(cat "$TEST_NOTES/session")"
   has "$TEST_NOTES/stdin" 'Do task-001.'
+  same 2 "$(grep -c '' "$TEST_NOTES/sessions")"
   # That one told none.
   fails --retry-failed --skip "$skip"
   fails --retry-failed --skip "$skip"
@@ -216,9 +218,10 @@ AGENT
   same 2 "$(fact attempt task-001.result)"
   absent "$spaces/task-001/pwned" "$project/pwned"
   noted absolute
-  # A folder is no data.
+  # A folder is no data, nor is what has no end.
   agent task-001 <<<'mkdir "$PARALLEL_RESULT"; work; finish'
   completes --force
+  agent task-001 <<<'mkfifo "$PARALLEL_RESULT"; work; finish'
   completes --force
   same '' "$(cat "$err")"
 }

@@ -122,7 +122,7 @@ log_words='
     END {
       if (torn != "") fact["offset"] -= length(torn) + 1
       # What the agent itself has written, in place of a log that can be read.
-      while (readable == "" && (getline line < ENVIRON["told"]) > 0) {
+      while (readable == "" && ENVIRON["told"] != "" && (getline line < ENVIRON["told"]) > 0) {
         key = substr(line, 1, index(line, "=") - 1)
         line = clean(substr(line, index(line, "=") + 1))
         if (key == "session") begin(line)
@@ -154,8 +154,11 @@ read_log() {
   cut=
   [ $((size - offset)) -le "$most_read" ] || offset=$((size - most_read)) cut=1
   eval "reader=\$read_$agent"
+  # What is no file may be without an end.
+  told=$state/$id.told
+  [ -f "$told" ] || told=
   # shellcheck disable=SC2154  # the adapter has set it
-  tail -c "+$((offset + 1))" -- "$log" | LC_ALL=C record=$state/$id.session told=$state/$id.told awk -v exit_code="${1-}" \
+  tail -c "+$((offset + 1))" -- "$log" | LC_ALL=C record=$state/$id.session told=$told awk -v exit_code="${1-}" \
     -v offset="$offset" -v cut="$cut" "$awk_clean$reader$newline$log_words" >"$state/.$id.session.new" &&
     mv -f -- "$state/.$id.session.new" "$state/$id.session"
 }
