@@ -126,6 +126,7 @@ log_words='
         key = substr(line, 1, index(line, "=") - 1)
         line = clean(substr(line, index(line, "=") + 1))
         if (key == "session") begin(line)
+        if (key == "session" && line == "") fact["begun"] = ""
         if (key == "said") show(line)
         if (key == "resets_at" && is_time(line)) fact[key] = line
         if (key ~ /^(turns|input_tokens|output_tokens|cost_usd)$/ && line ~ /^[0-9]+(\.[0-9]+)?$/ && length(line) < 16) count(key, line)

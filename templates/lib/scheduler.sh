@@ -90,7 +90,8 @@ end_unstarted() {
   forget_verdict
   verdict=skipped by=
   [ "$decision" = skip ] || verdict=blocked by=$detail
-  write_record "$id.result" "by=$by" "finished=$now" "finished_at=$now_at" "status=$verdict" || unrecorded="$unrecorded$id "
+  limited_until='' limits=0 limited_since=''
+  write_result "by=$by" || unrecorded="$unrecorded$id "
   progress "wave=$wave task=$id status=$verdict${by:+ by=$by}"
 }
 

@@ -21,7 +21,7 @@ begin_attempt() {
   fi
   [ "$fresh" -eq 0 ] || [ "${again#*" $id "}" = "$again" ] || forget_facts session
   first_started=
-  forget_facts offset turns input_tokens output_tokens cost_usd said
+  forget_facts offset turns input_tokens output_tokens cost_usd outcome resets_at said
   keep_log "$logs/$id"
   attempt=$turn
   printf '' >"$log"

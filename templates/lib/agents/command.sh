@@ -5,12 +5,13 @@ launch_command() {
   command=$AGENT_COMMAND
 }
 
-# Who has written a session finds it in PARALLEL_SESSION.
+# Who has written a session finds it in PARALLEL_SESSION; who writes an empty one says that it is gone.
 resume_command() {
   command=$AGENT_COMMAND
 }
 
 # Of what it prints nothing but the words counts.
 read_command='
+  BEGIN { fact["begun"] = 1 }
   function read_event() { read_text() }
   function read_text() { answer(); show(text) }'
