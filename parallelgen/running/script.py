@@ -13,8 +13,10 @@ from functools import cached_property
 from pathlib import Path
 
 from parallelgen import ParallelgenError, settings
-from parallelgen.planning.plan import Plan
+from parallelgen.planning.names import Aliases, UnresolvedError
+from parallelgen.planning.plan import Plan, Task
 from parallelgen.running.project import Project
+from parallelgen.settings import OptionError
 from parallelgen.writing import render
 
 DRY_RUN_ENDS = "Dry run complete. No files modified.\n"
@@ -71,6 +73,15 @@ class Loaded:
     def scripts(self) -> dict[str, str]:
         """Render the files of scripts/."""
         return render.scripts(self.plan, self.project.relative)
+
+    def find(self, word: str) -> Task:
+        """Find a task by any of its words. Raises OptionError."""
+        tasks = list(self.plan.tasks)
+        try:
+            return tasks[Aliases([task.name, task.id] for task in tasks).find(word)]
+        except UnresolvedError as fault:
+            reason = f"{fault}; {fault.hint}" if fault.hint else str(fault)
+            raise OptionError(f"Invalid value for 'TASK': {reason}") from None
 
     def ask(self, *arguments: str) -> Answer:
         """Ask the script, which need not be on disk. Raises ScriptError."""
