@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import FrameType
 
 from parallelgen import ParallelgenError, settings
 from parallelgen.planning.names import Aliases, UnresolvedError
@@ -25,6 +26,9 @@ NOTHING_RUN = 2  # its exit status when it refuses
 
 class ScriptError(ParallelgenError):
     """Say why the script could not be asked."""
+
+
+_ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -94,18 +98,16 @@ class Loaded:
     def relay(self, *arguments: str) -> int:
         """Run the script, which need not be on disk, in our place, and return its exit status.
 
-        A Ctrl-C reaches it as well as us, and ends both. Raises ScriptError.
+        A signal that ends us ends it as well, and leaves nothing behind. Raises ScriptError, and SystemExit.
         """
         try:
-            with self._on_disk() as run:
+            with _ends_in_order(), self._on_disk() as run:
                 status = subprocess.run(
                     self._command(run, arguments),
                     cwd=self.project.root,
                     env=environment(os.environ),
                     check=False,
                 ).returncode
-        except KeyboardInterrupt:
-            return 128 + signal.SIGINT
         except OSError as error:
             raise ScriptError(f"error: cannot run the script: {error.strerror or error}") from error
         return _as_in_a_shell(status)
@@ -139,6 +141,22 @@ def _answer(command: list[str], project: Project) -> Answer:
         check=False,
     )
     return Answer(_as_in_a_shell(answer.returncode), answer.stdout, answer.stderr)
+
+
+@contextmanager
+def _ends_in_order() -> Iterator[None]:
+    """Let signals end what is under way as an exception does."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    numbers = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    old = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 def _as_in_a_shell(status: int) -> int:

@@ -410,7 +410,11 @@ def test_what_cost_too_much_is_said_in_words(project: Project) -> None:
     assert "\nThe tasks have cost as much as --max-cost allows, so no more were started.\n" in report
 
 
-def test_following_a_log_ends_quietly_with_ctrl_c(project: Project) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_following_a_log_ends_quietly_with_a_signal(
+    project: Project, number: signal.Signals, tmp_path: Path
+) -> None:
+    (tmp_path / "temporary").mkdir()
     process = start(project, "--agent-command", "echo begun; " + SLOW, "--grace", "1")
     try:
         wait_for(project.root.parent / "workspaces" / "started-task-001")
@@ -418,6 +422,7 @@ def test_following_a_log_ends_quietly_with_ctrl_c(project: Project) -> None:
         follower = subprocess.Popen(
             [BIN / "parallelgen", "logs", project.typed, "task-001", "--follow"],
             cwd=project.root,
+            env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
             stdin=side,
             stdout=side,
             stderr=side,
@@ -428,9 +433,13 @@ def test_following_a_log_ends_quietly_with_ctrl_c(project: Project) -> None:
         shown = b""
         while b"begun" not in shown:
             shown += next(source)
-        os.write(main, b"\x03")
+        if number == signal.SIGINT:
+            os.write(main, b"\x03")
+        else:
+            follower.send_signal(number)
         shown += b"".join(source)
-        assert follower.wait(timeout=20) == 130
+        assert follower.wait(timeout=20) == 128 + number
+        assert list((tmp_path / "temporary").iterdir()) == []
         assert shown.replace(b"\r", b"").replace(b"^C", b"") == b"begun\n"
     finally:
         process.terminate()

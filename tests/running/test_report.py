@@ -376,6 +376,21 @@ def test_what_an_agent_said_comes_from_its_session(tmp_path: Path) -> None:
     assert look(state).tasks["task-001"].said == "caf"
 
 
+def test_a_task_that_is_over_is_looked_at_once(tmp_path: Path) -> None:
+    look = Activity(tmp_path).look
+    lines = ("wave=1 task=task-001 status=started", "wave=1 task=task-001 status=failed error=no_marker")
+    session(tmp_path, "task-001", "said=one")
+    running, failed = state_of(lines[0], plan=PLAN), state_of(*lines, plan=PLAN)
+    assert look(running).tasks["task-001"].said == "one"
+    session(tmp_path, "task-001", "said=the other")
+    assert look(running).tasks["task-001"].said == "the other"
+    assert look(failed).tasks["task-001"].said == "the other"
+    session(tmp_path, "task-001", "said=of another run")
+    assert look(failed).tasks["task-001"].said == "the other"
+    again = state_of(*lines, f"{lines[0]} attempt=2", plan=PLAN)
+    assert look(again).tasks["task-001"].said == "of another run"
+
+
 def test_what_status_shows_of_tasks(tmp_path: Path) -> None:
     lines = (
         "execution status=running alive=yes pid=7",
