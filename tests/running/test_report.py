@@ -203,6 +203,8 @@ def live_table(logs: Path, state: RunState, now: float) -> str:
 def test_the_live_table_shows_the_log_of_the_step(tmp_path: Path) -> None:
     for name in ("task-001", "task-001.setup", "task-002.verify", "task-003"):
         (tmp_path / f"{name}.log").write_text(f"words of {name}\n")
+        session(tmp_path, name.partition(".")[0], "said=")
+    session(tmp_path, "task-002", "said=I have done it")
     state = state_of(
         "wave=1 task=task-001 status=started",
         "wave=1 task=task-001 status=setup",
@@ -447,6 +449,7 @@ def test_the_plain_view_tells_of_agents_after_the_blocks() -> None:
     resumed = parse("[PROGRESS] agent=claude status=resumed")
     assert resumed
     view.update(state_of(*lines, "agent=claude status=resumed", plan=PLAN), [resumed])
+    assert view.tick is not None
     view.close()
     assert said[2:] == ["claude: the limit is over\n"]
 
