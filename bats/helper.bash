@@ -83,7 +83,7 @@ agent() {
 
 # tune <name> <value>: change one of the numbers that stand in the script
 tune() {
-  sed "s/^$1=[0-9]*\$/$1=$2/" "$dir/scripts/run-parallel.sh" >"$home/tuned"
+  sed "s/^\(retry_delay=.*\)\{0,1\}$1=[0-9]*/\1$1=$2/" "$dir/scripts/run-parallel.sh" >"$home/tuned"
   cat "$home/tuned" >"$dir/scripts/run-parallel.sh"
 }
 

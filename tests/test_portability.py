@@ -6,7 +6,7 @@ import pytest
 from tests.shell_commands import commands, functions
 
 ROOT = Path(__file__).parent.parent
-LIBRARY = sorted((ROOT / "templates" / "lib").glob("*.sh"))
+LIBRARY = sorted((ROOT / "templates" / "lib").rglob("*.sh"))
 GENERATED = sorted((ROOT / "templates").glob("*.j2"))
 PAGE = (ROOT / "docs" / "portability.md").read_text(encoding="utf-8")
 
@@ -30,6 +30,8 @@ def options_of(words: list[str]) -> set[str]:
             found.add(word.partition("=")[0] + "=")
         elif name == "ps" and word.endswith("="):
             found.add(word)
+        elif name == "od" and re.fullmatch(r"-[A-Za-z][a-z0-9]*", word):
+            found.add(word[:2])  # what follows the letter is its operand
         elif name == "stty":
             found.update(re.findall(r"^-?[a-z]+$", word))
         elif name == "git":

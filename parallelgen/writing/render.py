@@ -91,7 +91,9 @@ def _settings_block(plan: Plan) -> list[dict[str, str]]:
             "option": row.option,
             "metavar": row.script_metavar or "-",
             # Only an adapter that is there can be chosen.
-            "kind": "|".join(plan.adapters) if row.name == "agent" else row.kind,
+            "kind": "|".join(name for name in plan.adapters if name != agents.COMMAND)
+            if row.name == "agent"
+            else row.kind,
             "help": row.help.replace("`", ""),
         }
         for row in settings.in_scripts()

@@ -79,16 +79,16 @@ describe_end() {
 # launch_agent: launch the agent in its session, wait until it has ended or was stopped, and read what it has told. Sets: exit_code
 # overdue (1: it has stalled)
 launch_agent() {
+  overdue=
   choose_command
   write_input || { error=state && return; }
   [ ! -e "$state/$id.told" ] || rm -rf -- "$state/$id.told"
-  overdue=
   watch_agent &
   watcher=$!
   run_group become_command "$command" "$input"
   exit_code=$step_status
   # bash may lose a trap: this ends the watch as well.
-  rm -f -- "$input"
+  rm -f -- "$input" "$state/.$id.seen"
   kill -s TERM "$watcher" 2>/dev/null
   reap "$watcher"
   read_log "$exit_code"
@@ -143,7 +143,10 @@ find_limit() {
 # find_limited: give the tasks whose runner and scheduler died after a limit had stopped them their verdict
 find_limited() {
   while read -r id name wave deps limit prompt; do
-    [ -e "$state/$id.start" ] && [ ! -s "$state/$id.result" ] && [ "${running#*"$id:"}" = "$running" ] || continue
+    case " $running" in
+      *" $id:"*) continue ;;
+    esac
+    [ -e "$state/$id.start" ] && [ ! -s "$state/$id.result" ] || continue
     use_task
     verdict='' step_name=agent
     find_limit
@@ -181,7 +184,7 @@ watch_agent() {
       [ -n "$used" ] && [ "$quiet" -lt "$STALL_TIMEOUT" ] || read_used
       if [ "$quiet" -ge "$STALL_TIMEOUT" ]; then
         # A processor has a hundred ticks a second.
-        [ -n "$used" ] && [ $((used - ${earlier_used:-0})) -gt "$quiet" ] || kill -s USR1 "$runner"
+        [ -z "$runner" ] || { [ -n "$used" ] && [ $((used - ${earlier_used:-0})) -gt "$quiet" ]; } || kill -s USR1 "$runner"
         quiet=0
       fi
     fi

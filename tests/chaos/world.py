@@ -20,7 +20,7 @@ _HEAD = '{ "technology" : {"x": [1, 2, {"}": "\\"{,"}]} ,\t"sources":null,\n "ta
 _TAIL = ',\n  "z\\u00e9": [ ] , "last" : "execution" }'
 _EXECUTION = ' ,"execution" :{"status": "pending", "mine": [{}, "}"]}'
 #: Seconds that the script waits where no signal wakes it, as in the templates and as in a storm.
-_PATIENCE = {"tick=10": "tick=1", "retry_delay=5": "retry_delay=1", "limit_delay=60": "limit_delay=1"}
+_PATIENCE = ("retry_delay=5 limit_delay=60 tick=10", "retry_delay=1 limit_delay=1 tick=1")
 
 
 @dataclass(frozen=True)
@@ -217,8 +217,7 @@ def parse_record(path: Path) -> dict[str, str]:
 
 def patient(text: str) -> str:
     """Shorten the seconds that a script waits where no signal wakes it."""
-    for found, wanted in _PATIENCE.items():
-        if text.count(f"\n{found}\n") != 1:
-            raise ValueError(f"the script has no line '{found}'")
-        text = text.replace(f"\n{found}\n", f"\n{wanted}\n")
-    return text
+    found, wanted = _PATIENCE
+    if text.count(f"\n{found}\n") != 1:
+        raise ValueError(f"the script has no line '{found}'")
+    return text.replace(f"\n{found}\n", f"\n{wanted}\n")
