@@ -227,7 +227,7 @@ def status(directory: str, as_json: bool) -> None:
 def logs(ctx: click.Context, directory: str, task: str, follow: bool) -> None:
     """Print what the agent of TASK has said and done, as text."""
     loaded = load(directory, generated_settings(directory))
-    ctx.exit(loaded.relay("--logs", task, *["--follow"] * follow))
+    ctx.exit(loaded.relay("--logs", loaded.find(task).id, *["--follow"] * follow))
 
 
 @cli.command()

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from parallelgen import __version__
+from parallelgen.agents import Adapter
+from parallelgen.running import programs
 from tests.conftest import DONE, Project, git, make_project, parallelgen
 
 
@@ -33,6 +35,8 @@ def test_version_and_help_come_fast_and_import_little() -> None:
         "plan",
         "check",
         "status",
+        "logs",
+        "agents",
         "schema",
         "demo",
     ]
@@ -257,6 +261,8 @@ def test_every_problem_is_shown_and_nothing_is_written(project: Project) -> None
         (["--verify-timeout", "soon"], "'--verify-timeout': 'soon' is not a duration"),
         (["--agent", "gpt"], "'--agent': 'gpt' is not claude or demo"),
         (["--wat"], "No such option"),
+        (["--fresh"], "'--fresh' needs '--retry-failed'"),
+        (["--fresh", "--force", "--dry-run"], "'--fresh' needs '--retry-failed'"),
     ],
 )
 def test_usage_errors(project: Project, arguments: list[str], words: str) -> None:
@@ -403,6 +409,79 @@ def test_status_before_any_run(project: Project) -> None:
     told = json.loads(parallelgen("status", project.typed, "--json", cwd=project.root).stdout)
     assert told["status"] is None
     assert [task["status"] for task in told["tasks"]] == ["pending"] * 3
+
+
+def test_status_reads_the_settings_of_the_scripts(project: Project) -> None:
+    project.run("--generate-only", "--branch-prefix", "agents/")
+    told = json.loads(parallelgen("status", project.typed, "--json", cwd=project.root).stdout)
+    assert told["tasks"][0]["branch"] == "agents/task-001-users"
+    script = project.directory / "scripts" / "run-parallel.sh"
+    script.write_text("#!/bin/sh\n#   parallel-run 'open\n")
+    assert parallelgen("status", project.typed, cwd=project.root).returncode == 0
+
+
+def agent(folder: Path, name: str, script: str) -> None:
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def test_agents_are_listed_with_what_they_can_do(tmp_path: Path) -> None:
+    agent(tmp_path / "bin", "claude", "cat; printf '2.1.330 \\033[1m(Claude Code)\\033[0m\\nnews\\n'")
+    environment = {**os.environ, "PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
+    shown = parallelgen("agents", cwd=tmp_path, environment=environment)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    head, first, *others = shown.stdout.splitlines()
+    assert head.split() == ["AGENT", "INSTALLED", "VERSION", "ACTIVITY", "RESUME", "LIMITS", "COST"]
+    assert first.split() == ["claude", "yes", "2.1.330", "(Claude", "Code)", "yes", "yes", "yes", "yes"]
+    assert first.index("yes  ", 15) == head.index("ACTIVITY")
+    assert others[-2].split() == ["demo", "-", "-", "yes", "-", "-", "-"]
+    assert others[-1].split()[:3] == ["command", "-", "-"]
+    told = json.loads(parallelgen("agents", "--json", cwd=tmp_path, environment=environment).stdout)
+    assert [item["name"] for item in told] == [line.split()[0] for line in (first, *others)]
+    assert told[0] == {
+        "name": "claude",
+        "program": "claude",
+        "installed": True,
+        "version": "2.1.330 (Claude Code)",
+        "activity": True,
+        "resume": True,
+        "limits": True,
+        "cost": True,
+    }
+    assert (told[-2]["installed"], told[-2]["version"], told[-2]["program"]) == (None, None, None)
+
+
+def test_an_agent_that_does_not_tell_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "_PATIENCE", 0.5)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    known = Adapter("hangs", "hangs_program=hangs\nhangs_can='limits'\n")
+    agent(tmp_path / "bin", "hangs", "sleep 60 & echo $! >pid; wait; echo 1.0")
+    agent(tmp_path / "bin", "fails", "echo oops; exit 3")
+    monkeypatch.chdir(tmp_path)
+    others = [Adapter(name, f"{name}_program={name}\n") for name in ("fails", "absent")]
+    hangs, fails, absent = programs.find([known, *others])
+    assert (absent.is_installed, absent.version) == (False, "")
+    assert (fails.is_installed, fails.version) == (True, "")
+    assert (hangs.is_installed, hangs.version) == (True, "")
+    left = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
+    # Where nobody looks after orphans they stay as zombies.
+    assert not left.exists() or left.read_text().rpartition(")")[2].split()[0] in "ZX"
+    assert programs.table([hangs]).splitlines()[1].split() == ["hangs", "yes", "-", "-", "-", "yes", "-"]
+
+
+def test_logs_are_relayed(project: Project) -> None:
+    project.run("--wave", "1", "--agent-command", "printf 'one\\033[31m\\ntwo\\n'; " + DONE)
+    for words in (("task-001",), ("task-001-users", "--follow")):
+        result = parallelgen("logs", project.typed, *words, cwd=project.root)
+        assert (result.returncode, result.stderr) == (0, ""), words
+        assert result.stdout.startswith("one\ntwo\n")
+    result = parallelgen("logs", project.typed, "task-003", cwd=project.root)
+    assert (result.returncode, result.stderr) == (2, "ERROR: task-003 has no log\n")
+    result = parallelgen("logs", project.typed, "task-009", cwd=project.root)
+    assert result.returncode == 2
+    assert "Invalid value for 'TASK': unknown task 'task-009'" in result.stderr
 
 
 def test_directories_are_found_however_they_are_named(tmp_path: Path) -> None:

@@ -16,13 +16,25 @@ class Activity:
 
     def __init__(self, logs: Path) -> None:
         self._files = Ends(logs)
+        self._over: dict[str, tuple[TaskState, TaskState]] = {}
 
     def look(self, state: RunState) -> RunState:
         """Return the state with what its tasks have said last, and what they have cost so far."""
         return replace(state, tasks={id: self._look(task) for id, task in state.tasks.items()})
 
     def _look(self, task: TaskState) -> TaskState:
+        known = self._over.get(task.id)
+        if known and known[0] is task:
+            return known[1]
         record = self._files.read(f"state/{task.id}.session", _record) or {}
+        if not record and not was_begun(task):
+            return task
+        looked = self._with(task, record)
+        if task.is_over:  # its files do not change any more
+            self._over[task.id] = (task, looked)
+        return looked
+
+    def _with(self, task: TaskState, record: Mapping[str, str]) -> TaskState:
         said = self._said(task, record)[:_LONGEST] if was_begun(task) else ""
         return replace(task, said=said, **costs(record, task))
 

@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import FrameType
 
 from parallelgen import ParallelgenError, settings
-from parallelgen.planning.plan import Plan
+from parallelgen.planning.names import Aliases, UnresolvedError
+from parallelgen.planning.plan import Plan, Task
 from parallelgen.running.project import Project
+from parallelgen.settings import OptionError
 from parallelgen.writing import render
 
 DRY_RUN_ENDS = "Dry run complete. No files modified.\n"
@@ -23,6 +26,9 @@ NOTHING_RUN = 2  # its exit status when it refuses
 
 class ScriptError(ParallelgenError):
     """Say why the script could not be asked."""
+
+
+_ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,15 @@ class Loaded:
         """Render the files of scripts/."""
         return render.scripts(self.plan, self.project.relative)
 
+    def find(self, word: str) -> Task:
+        """Find a task by any of its words. Raises OptionError."""
+        tasks = list(self.plan.tasks)
+        try:
+            return tasks[Aliases([task.name, task.id] for task in tasks).find(word)]
+        except UnresolvedError as fault:
+            reason = f"{fault}; {fault.hint}" if fault.hint else str(fault)
+            raise OptionError(f"Invalid value for 'TASK': {reason}") from None
+
     def ask(self, *arguments: str) -> Answer:
         """Ask the script, which need not be on disk. Raises ScriptError."""
         try:
@@ -83,18 +98,16 @@ class Loaded:
     def relay(self, *arguments: str) -> int:
         """Run the script, which need not be on disk, in our place, and return its exit status.
 
-        A Ctrl-C reaches it as well as us, and ends both. Raises ScriptError.
+        A signal that ends us ends it as well, and leaves nothing behind. Raises ScriptError, and SystemExit.
         """
         try:
-            with self._on_disk() as run:
+            with _ends_in_order(), self._on_disk() as run:
                 status = subprocess.run(
                     self._command(run, arguments),
                     cwd=self.project.root,
                     env=environment(os.environ),
                     check=False,
                 ).returncode
-        except KeyboardInterrupt:
-            return 128 + signal.SIGINT
         except OSError as error:
             raise ScriptError(f"error: cannot run the script: {error.strerror or error}") from error
         return _as_in_a_shell(status)
@@ -128,6 +141,22 @@ def _answer(command: list[str], project: Project) -> Answer:
         check=False,
     )
     return Answer(_as_in_a_shell(answer.returncode), answer.stdout, answer.stderr)
+
+
+@contextmanager
+def _ends_in_order() -> Iterator[None]:
+    """Let signals end what is under way as an exception does."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    numbers = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    old = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 def _as_in_a_shell(status: int) -> int:

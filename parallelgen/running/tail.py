@@ -1,6 +1,5 @@
 """The ends of files that grow, and the last line of a log, fit to be shown anywhere."""
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -23,14 +22,15 @@ class Ends:
 
     def read(self, name: str, parse: Callable[[bytes], Found]) -> Found | None:
         """Return what `parse` makes of the end of a file; None when there is no such file."""
+        path = self._folder / name
         try:
-            with (self._folder / name).open("rb") as file:
-                facts = os.fstat(file.fileno())
-                seen = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
-                known = self._known.get((name, parse))
-                if known and known[0] == seen:
-                    found: Found = known[1]
-                    return found
+            facts = path.stat()
+            seen = (facts.st_ino, facts.st_mtime_ns, facts.st_size)
+            known = self._known.get((name, parse))
+            if known and known[0] == seen:
+                found: Found = known[1]
+                return found
+            with path.open("rb") as file:
                 file.seek(max(0, facts.st_size - _LONGEST))
                 found = parse(file.read(_LONGEST))
         except OSError:

@@ -1,6 +1,7 @@
 import json
 import os
 import pty
+import re
 import select
 import shlex
 import shutil
@@ -335,6 +336,114 @@ def test_an_interrupted_terminal_is_given_back_whole(project: Project) -> None:
     assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
     assert b"=== Parallel Execution Interrupted ===" in shown
     assert left_over(project) == []
+
+
+# Its first launch meets a limit of a few seconds; with each launch it costs more.
+LIMITED_ONCE = (
+    'echo "I begin"; facts() {{ printf "%s\\n" "$@" >"$PARALLEL_RESULT"; }}; '
+    'if [ "$PARALLEL_TASK" = task-001 ] && [ ! -e ../met ]; then touch ../met; '
+    "facts session=x turns=1 output_tokens=1200 cost_usd=0.25 said='a limit' "
+    "resets_at=$(($(date +%s) + {seconds})); exit 75; fi; "
+    "facts session=x turns=2 output_tokens=2300 cost_usd=0.5 said='$ pytest -q'; "
+)
+
+
+def test_a_limit_is_shown_and_the_run_goes_on_by_itself(project: Project) -> None:
+    begun = time.time()
+    result = project.run("--agent-command", LIMITED_ONCE.format(seconds=3) + DONE)
+    assert (result.returncode, result.stderr) == (0, "")
+    before, limited, rest = result.stdout.partition("\ncommand: usage limit until ")
+    assert limited
+    assert "  task-001-users: LIMITED (goes on in " in before + rest
+    assert re.match(r"\d\d:\d\d, (goes on in [1-3]s|one task tries whether it is over)\n", rest)
+    assert "\ncommand: the limit is over\n" in rest
+    report = result.stdout.partition("=== Parallel Execution Complete ===\n")[2]
+    assert re.search(
+        r"^Wave 1: 2/2 tasks completed, \d turns, [\d.]+k tokens, \$[\d.]+$", report, re.MULTILINE
+    )
+    assert "  - task-003-api: 2 turns, 2.3k tokens, $0.50\n" in report
+    told = json.loads(parallelgen("status", project.typed, "--json", cwd=project.root).stdout)
+    first = told["tasks"][0]
+    assert (first["status"], first["attempt"], first["said"]) == ("completed", 1, "$ pytest -q")
+    assert first["waited"] >= 2
+    assert first["started"] >= int(begun)
+    assert isinstance(first["total_usd"], float)
+    assert told["cost"]["total_usd"] == pytest.approx(sum(task["total_usd"] for task in told["tasks"]))
+
+
+def test_a_limit_that_lasts_too_long_leaves_the_task_for_later(project: Project) -> None:
+    agent = LIMITED_ONCE.format(seconds=9000) + DONE
+    result = project.run("--agent-command", agent, "--limit-wait", "1m", "--json")
+    assert result.returncode == 1
+    *_, report = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (report["event"], report["status"], report["reason"]) == ("report", "failed", "limit")
+    first = report["tasks"][0]
+    assert (first["status"], first["turns"], first["cost_usd"], first["said"]) == (
+        "limited",
+        1,
+        0.25,
+        "a limit",
+    )
+    assert first["until"] > time.time() + 8000
+    assert report["cost"]["total_usd"] >= 0.25
+    shown = parallelgen("status", project.typed, cwd=project.root).stdout
+    until = time.strftime("%Y-%m-%d %H:%M", time.localtime(first["until"]))
+    assert f"  task-001-users: LIMITED (until {until}) " in shown
+    assert "\n    a limit\n" in shown
+    again = project.run("--agent-command", agent, "--limit-wait", "1m", "--retry-failed")
+    assert again.returncode == 1
+    assert "A usage limit lasts longer than --limit-wait allows, so its tasks were left.\n" in again.stdout
+    assert f"Not completed:\n  - task-001-users: LIMITED (until {until})\n" in again.stdout
+    assert "    last line: a limit\n" in again.stdout
+    assert "\nNext step: parallel-run --retry-failed " in again.stdout
+    fresh = project.run("--agent-command", agent, "--limit-wait", "1m", "--retry-failed", "--fresh")
+    assert fresh.returncode == 0, fresh.stdout
+    assert "Total: 3/3 tasks completed, " in fresh.stdout
+
+
+def test_what_cost_too_much_is_said_in_words(project: Project) -> None:
+    agent = 'echo cost_usd=2 >"$PARALLEL_RESULT"; ' + DONE
+    result = project.run("--agent-command", agent, "--max-concurrent", "1", "--max-cost", "1.5")
+    assert result.returncode == 1
+    report = result.stdout.partition("=== Parallel Execution Failed ===\n")[2]
+    assert "Total: 1/3 tasks completed, $2.00\n" in report
+    assert "\nThe tasks have cost as much as --max-cost allows, so no more were started.\n" in report
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_following_a_log_ends_quietly_with_a_signal(
+    project: Project, number: signal.Signals, tmp_path: Path
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    process = start(project, "--agent-command", "echo begun; " + SLOW, "--grace", "1")
+    try:
+        wait_for(project.root.parent / "workspaces" / "started-task-001")
+        main, side = pty.openpty()
+        follower = subprocess.Popen(
+            [BIN / "parallelgen", "logs", project.typed, "task-001", "--follow"],
+            cwd=project.root,
+            env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
+            stdin=side,
+            stdout=side,
+            stderr=side,
+            preexec_fn=lambda: _own_terminal(side),
+        )
+        os.close(side)
+        source = chunks(main)
+        shown = b""
+        while b"begun" not in shown:
+            shown += next(source)
+        if number == signal.SIGINT:
+            os.write(main, b"\x03")
+        else:
+            follower.send_signal(number)
+        shown += b"".join(source)
+        assert follower.wait(timeout=20) == 128 + number
+        assert list((tmp_path / "temporary").iterdir()) == []
+        assert shown.replace(b"\r", b"").replace(b"^C", b"") == b"begun\n"
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
 
 
 def _own_terminal(side: int) -> None:

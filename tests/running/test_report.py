@@ -203,6 +203,8 @@ def live_table(logs: Path, state: RunState, now: float) -> str:
 def test_the_live_table_shows_the_log_of_the_step(tmp_path: Path) -> None:
     for name in ("task-001", "task-001.setup", "task-002.verify", "task-003"):
         (tmp_path / f"{name}.log").write_text(f"words of {name}\n")
+        session(tmp_path, name.partition(".")[0], "said=")
+    session(tmp_path, "task-002", "said=I have done it")
     state = state_of(
         "wave=1 task=task-001 status=started",
         "wave=1 task=task-001 status=setup",
@@ -376,6 +378,21 @@ def test_what_an_agent_said_comes_from_its_session(tmp_path: Path) -> None:
     assert look(state).tasks["task-001"].said == "caf"
 
 
+def test_a_task_that_is_over_is_looked_at_once(tmp_path: Path) -> None:
+    look = Activity(tmp_path).look
+    lines = ("wave=1 task=task-001 status=started", "wave=1 task=task-001 status=failed error=no_marker")
+    session(tmp_path, "task-001", "said=one")
+    running, failed = state_of(lines[0], plan=PLAN), state_of(*lines, plan=PLAN)
+    assert look(running).tasks["task-001"].said == "one"
+    session(tmp_path, "task-001", "said=the other")
+    assert look(running).tasks["task-001"].said == "the other"
+    assert look(failed).tasks["task-001"].said == "the other"
+    session(tmp_path, "task-001", "said=of another run")
+    assert look(failed).tasks["task-001"].said == "the other"
+    again = state_of(*lines, f"{lines[0]} attempt=2", plan=PLAN)
+    assert look(again).tasks["task-001"].said == "of another run"
+
+
 def test_what_status_shows_of_tasks(tmp_path: Path) -> None:
     lines = (
         "execution status=running alive=yes pid=7",
@@ -432,6 +449,7 @@ def test_the_plain_view_tells_of_agents_after_the_blocks() -> None:
     resumed = parse("[PROGRESS] agent=claude status=resumed")
     assert resumed
     view.update(state_of(*lines, "agent=claude status=resumed", plan=PLAN), [resumed])
+    assert view.tick is not None
     view.close()
     assert said[2:] == ["claude: the limit is over\n"]
 
