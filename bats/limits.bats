@@ -175,6 +175,7 @@ note "go-${PARALLEL_TASK#task-00}"; work; finish'
   has "$out" '[PROGRESS] execution status=interrupted'
   is_limited task-001
   shift_until task-001 -100
+  : >"$out"
   launch --retry-failed
   await grep -q '^\[PROGRESS\] agent=command status=limited' "$out"
   same 120 $(($(fact until task-001.result) - $(fact finished task-001.result)))
@@ -193,6 +194,7 @@ note "go-${PARALLEL_TASK#task-00}"; work; finish'
   await grep -q '^\[PROGRESS\] agent=command status=limited' "$out"
   term_ends_it
   shift_until task-001 -100
+  : >"$out"
   launch --retry-failed
   await grep -q '^\[PROGRESS\] agent=command status=limited' "$out"
   same 120 $(($(fact until task-001.result) - $(fact finished task-001.result)))
@@ -297,7 +299,7 @@ crash_at() {
   same 1 "$(fact attempt task-001.result)"
 }
 
-# bats test_tags=one-shell
+# bats test_tags=one-shell, awk
 @test "words about limits are no limit" {
   plan_of claude
   use_claude
@@ -363,7 +365,7 @@ END
   same 'task-001 task-002 task-004' "$(started)"
 }
 
-# bats test_tags=one-shell
+# bats test_tags=one-shell, awk
 @test "a service that has failed is tried again under --retries, and counts; an overload is waited for" {
   plan_of claude
   use_claude
@@ -374,6 +376,7 @@ END
   same 'started retrying started completed' "$(lines_of task-001)"
   same 2 "$(fact attempt task-001.result)"
   agent task-001 <<<'refused 529 "API Error: 529"'
+  : >"$out"
   launch --force --max-concurrent 1
   await grep -q '^\[PROGRESS\] agent=claude status=limited' "$out"
   same 60 $(($(fact until task-001.result) - $(fact finished task-001.result)))

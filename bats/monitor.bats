@@ -198,7 +198,7 @@ FRAME
   : >"$logs/task-005.log"
   monitor
   same 0 "$(tr -d '\n' <"$out" | tr -cd '\000-\037\177' | wc -c | tr -d ' ')"
-  has "$out" "  task-001-users     completed   1m 00s  2 commits   abred c$(printf '\303\251 \342\202\254') ??m ?m ??z"
+  has "$out" "  task-001-users     completed   1m 00s  2 commits   abred c$(printf '\303\251 \342\202\254') m ?m ??z"
   has "$out" '  task-002-products  completed   1m 00s  2 commits   99%' \
     '  task-003-shared    completed   1m 00s  2 commits   to see' \
     '  task-004-orders    completed   1m 00s  2 commits   osc dcs esc' \

@@ -76,6 +76,7 @@ def plan_options(function: Function) -> Function:
 @click.option("--dry-run", is_flag=True, help="Show the execution plan and change nothing.")
 @click.option("--wave", type=int, metavar="N", help="Run only wave N.")
 @click.option("--retry-failed", is_flag=True, help="Run failed tasks again, then whatever is left.")
+@click.option("--fresh", is_flag=True, help="With --retry-failed: begin new sessions of the agents.")
 @click.option("--force", is_flag=True, help="Move branches and worktrees in the way aside.")
 @plan_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON event a line.")
@@ -86,6 +87,8 @@ def run(ctx: click.Context, /, directory: str, **values: Any) -> None:
     from parallelgen.running.script import Options
 
     chosen = take_settings(values)
+    if values["fresh"] and not values["retry_failed"]:
+        raise click.UsageError("'--fresh' needs '--retry-failed'")
     ctx.exit(execute(directory, Options(**values), chosen, screen()))
 
 
@@ -102,6 +105,15 @@ def load(typed: str, chosen: settings.Settings) -> "Loaded":
     if loaded is None:
         raise click.exceptions.Exit(_BAD_INPUT)
     return loaded
+
+
+def generated_settings(typed: str) -> settings.Settings:
+    """Read the settings that the scripts of a parallel directory were generated with."""
+    from pathlib import Path
+
+    from parallelgen.writing import generate
+
+    return generate.header_settings(Path(typed))
 
 
 def screen() -> "Screen":
@@ -169,11 +181,9 @@ def plan(ctx: click.Context, /, directory: str, form: str, **values: Any) -> Non
 @click.pass_context
 def check(ctx: click.Context, directory: str) -> None:
     """Compare the scripts of DIR with what would be generated now; exit 1 when they differ."""
-    from pathlib import Path
-
     from parallelgen.writing import generate, render
 
-    loaded = load(directory, generate.header_settings(Path(directory)))
+    loaded = load(directory, generated_settings(directory))
     project = loaded.project
     command = render.command(loaded.plan.settings, project.relative)
     found = list(generate.differences(project.directory, project.relative, loaded.scripts, command))
@@ -189,16 +199,48 @@ def status(directory: str, as_json: bool) -> None:
     """Tell what became of each task of DIR in the latest run."""
     import json
     import time
+    from dataclasses import replace
 
+    from parallelgen.running.activity import Activity
     from parallelgen.running.records import ask, facts
     from parallelgen.running.report import status_text
+    from parallelgen.writing.generate import HeaderError
 
-    loaded = load(directory, settings.Settings())
+    try:
+        chosen = generated_settings(directory)
+    except HeaderError:
+        chosen = settings.Settings()  # what became of the tasks does not depend on it
+    loaded = load(directory, chosen)
     recorded = ask(loaded.ask, loaded.plan)
+    recorded = replace(recorded, state=Activity(loaded.project.directory / "logs").look(recorded.state))
     if as_json:
         say(json.dumps(facts(recorded), indent=2))
     else:
         say(status_text(recorded, loaded.project.relative, time.time()))
+
+
+@cli.command()
+@_directory
+@click.argument("task", metavar="TASK")
+@click.option("--follow", is_flag=True, help="Go on until the task has ended.")
+@click.pass_context
+def logs(ctx: click.Context, directory: str, task: str, follow: bool) -> None:
+    """Print what the agent of TASK has said and done, as text."""
+    loaded = load(directory, generated_settings(directory))
+    ctx.exit(loaded.relay("--logs", task, *["--follow"] * follow))
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+def agents(as_json: bool) -> None:
+    """List the agents that are known by name: whether they are here, and what we can do with them."""
+    import json
+
+    from parallelgen.agents import adapters
+    from parallelgen.running import programs
+
+    found = programs.find(adapters().values())
+    say(json.dumps([agent.facts for agent in found], indent=2) if as_json else programs.table(found))
 
 
 @cli.command()

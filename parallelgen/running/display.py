@@ -3,8 +3,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from parallelgen.running.progress import Event, RunState
-from parallelgen.running.report import wave_progress
+from parallelgen.running.progress import Event, RunState, moment
+from parallelgen.running.report import agent_text, wave_progress
 from parallelgen.running.screen import Screen
 
 
@@ -38,25 +38,33 @@ class PlainView:
     _MOMENT = 0.2
     _MOMENT_OF_A_TASK = 0.001
 
-    def __init__(self, screen: Screen, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        screen: Screen,
+        look: Callable[[RunState], RunState] = lambda state: state,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._say = screen.say
         self.error = screen.complain
+        self._look = look
         self._clock = clock
         self._changed: dict[int, RunState] = {}
+        self._told: list[Event] = []
         self._due = 0.0
 
     @property
     def tick(self) -> float | None:
         """Ask for the moment that is left until changed blocks are due."""
-        return max(0.0, self._due - self._clock()) if self._changed else None
+        return max(0.0, self._due - self._clock()) if self._changed or self._told else None
 
     def update(self, state: RunState, events: Sequence[Event]) -> None:
         """Note which waves have tasks that changed, and print their blocks once they are due."""
-        if not self._changed:
+        if not self._changed and not self._told:
             self._due = self._clock() + max(self._MOMENT, len(state.tasks) * self._MOMENT_OF_A_TASK)
         for event in events:
             if event.task and event.wave is not None and event.wave in state.waves:
                 self._changed[event.wave] = state
+        self._told += [event for event in events if event.kind == "agent"]
         if self._clock() >= self._due:
             self._flush()
 
@@ -71,8 +79,17 @@ class PlainView:
 
     def _flush(self) -> None:
         for wave, state in self._changed.items():
-            self._say(wave_progress(state, wave))
-        self._changed = {}
+            self._say(wave_progress(self._look(state), wave, time.time()))
+        for event in self._told:
+            self._say(f"{_agent_news(event)}\n")
+        self._changed, self._told = {}, []
+
+
+def _agent_news(event: Event) -> str:
+    until = moment(event.fields.get("until"))
+    if event.status == "limited" and until is not None:
+        return agent_text(str(event.agent), until, time.time())
+    return f"{event.agent}: {'the limit is over' if event.status == 'resumed' else event.status}"
 
 
 class JsonView:
@@ -87,13 +104,12 @@ class JsonView:
     def update(self, state: RunState, events: Sequence[Event]) -> None:
         """Print the events; numbers as numbers, a task with its name and branch."""
         for event in events:
-            kind = "task" if event.task else "wave" if event.wave is not None else "execution"
             fields: dict[str, object] = {
                 key: int(text) if text.isdecimal() else text for key, text in event.fields.items()
             }
             task = state.tasks.get(event.task or "")
             names = {"name": task.name, "branch": task.branch} if task else {}
-            self.emit(kind, fields | names)
+            self.emit(event.kind, fields | names)
 
     def line(self, text: str) -> None:
         """Print a line of the script as an event, because readers expect JSON alone."""

@@ -4,16 +4,17 @@ import json
 import os
 import shlex
 import time
+from collections.abc import Set
 from dataclasses import replace
 
-from parallelgen.running import records, report
+from parallelgen.running import costs, records, report
+from parallelgen.running.activity import Activity
 from parallelgen.running.display import JsonView, PlainView, View
 from parallelgen.running.progress import Event, RunState, TaskState, begin, fold, parse
 from parallelgen.running.project import Project
 from parallelgen.running.runner import Run
 from parallelgen.running.screen import Screen
 from parallelgen.running.script import NOTHING_RUN, Loaded, Options, environment, shell
-from parallelgen.running.tail import Tails
 from parallelgen.writing import render
 
 _INTERRUPTED = (129, 130, 143)
@@ -23,16 +24,26 @@ def run(loaded: Loaded, options: Options, screen: Screen) -> int:
     """Run the script to its end, show it, report on it, and return its exit status."""
     state = begin(loaded.plan, options.wave)
     if options.retry_failed:
-        kept = {id: task for id, task in _completed(loaded).items() if id in state.tasks}
+        kept = _recorded(loaded, {"completed"} if options.fresh else {"completed", "limited"})
+        kept = {id: task for id, task in kept.items() if id in state.tasks}
         state = replace(state, tasks={**state.tasks, **kept})
-    view = _view(loaded.project, options, screen)
+    activity = Activity(loaded.project.directory / "logs")
+    view = _view(activity, options, screen)
     status, state = _follow(loaded.project, options.arguments, view, state)
     if status == NOTHING_RUN:
         return status
+    state = activity.look(state)
     changes = _lines(loaded.project, "checkout.log")
     if options.as_json:
-        facts = {"status": state.status, "checkout": changes, "tasks": records.task_facts(state)}
-        screen.say(json.dumps({"event": "report"} | facts))
+        facts = {
+            "event": "report",
+            "status": state.status,
+            **({"reason": state.reason} if state.reason else {}),
+            "checkout": changes,
+            "tasks": records.task_facts(state),
+            "cost": costs.add(state.tasks.values()),
+        }
+        screen.say(json.dumps(facts))
     else:
         rest = _rest_command(loaded, state)
         stopped = {
@@ -41,8 +52,7 @@ def run(loaded: Loaded, options: Options, screen: Screen) -> int:
             if task.stopped
         }
         shown = shlex.quote(loaded.project.relative)
-        tails = _tails(loaded.project, state)
-        screen.say(report.final_report(state, shown, rest, stopped, changes, tails))
+        screen.say(report.final_report(state, shown, rest, stopped, changes))
     return status
 
 
@@ -54,28 +64,21 @@ def _lines(project: Project, log: str) -> list[str]:
         return []
 
 
-def _tails(project: Project, state: RunState) -> dict[str, str]:
-    """Read the last line of the log of each task that was begun and did not complete."""
-    logs = Tails(project.directory / "logs")
-    begun = [task for task in state.tasks.values() if task.status != "completed" and report.was_begun(task)]
-    return {task.id: logs.read(report.log_name(task)) for task in begun}
-
-
-def _completed(loaded: Loaded) -> dict[str, TaskState]:
-    """Find the tasks that are recorded as completed."""
+def _recorded(loaded: Loaded, statuses: Set[str]) -> dict[str, TaskState]:
+    """Find the tasks that are recorded with one of these statuses."""
     tasks = records.ask(loaded.ask, loaded.plan).state.tasks
-    return {id: task for id, task in tasks.items() if task.status == "completed"}
+    return {id: task for id, task in tasks.items() if task.status in statuses}
 
 
-def _view(project: Project, options: Options, screen: Screen) -> View:
+def _view(activity: Activity, options: Options, screen: Screen) -> View:
     """Choose how the run is shown: JSON when asked for, a live table on a terminal, plain text elsewhere."""
     if options.as_json:
         return JsonView(screen)
     if screen.can_redraw:
         from parallelgen.running.live import LiveView
 
-        return LiveView(project.directory / "logs")
-    return PlainView(screen)
+        return LiveView(activity.look)
+    return PlainView(screen, activity.look)
 
 
 def _follow(project: Project, arguments: list[str], view: View, state: RunState) -> tuple[int, RunState]:
@@ -119,7 +122,7 @@ def _rest_command(loaded: Loaded, state: RunState) -> str:
     if state.status == "completed":
         if len(state.waves) == len(loaded.plan.waves):
             return ""
-        over = {*_completed(loaded), *loaded.plan.settings.skip}
+        over = {*_recorded(loaded, {"completed"}), *loaded.plan.settings.skip}
         waves = [task.wave for task in loaded.plan.tasks if task.id not in over]
         if not waves:
             return ""

@@ -1,6 +1,5 @@
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -8,9 +7,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from parallelgen.running import costs
 from parallelgen.running.progress import Event, RunState, TaskState
-from parallelgen.running.report import count, duration, log_name, task_text
-from parallelgen.running.tail import Tails, plain
+from parallelgen.running.report import WITH_WORDS, agent_text, count, elapsed, task_text
+from parallelgen.running.tail import plain
 
 _STYLES = {"running": "cyan", "completed": "green", "failed": "red", "lost": "red", "pending": "dim"}
 
@@ -22,9 +22,12 @@ class LiveView:
     _PAUSE = 0.2
 
     def __init__(
-        self, logs: Path, clock: Callable[[], float] = time.time, console: Console | None = None
+        self,
+        look: Callable[[RunState], RunState],
+        clock: Callable[[], float] = time.time,
+        console: Console | None = None,
     ) -> None:
-        self._tails = Tails(logs)
+        self._look = look
         self._clock = clock
         self._console = console or Console()
         self._live = Live(
@@ -59,11 +62,14 @@ class LiveView:
 
     def frame(self, state: RunState) -> RenderableType:
         """Make the table and the bar, in no more lines than the terminal has."""
-        room = max(self._console.height - 4, 5)
+        now = self._clock()
+        state = self._look(state)
+        agents = [Text(agent_text(*agent, now), style="yellow") for agent in state.agents.items()]
+        room = max(self._console.height - 4 - len(agents), 5)
         table = Table.grid(padding=(0, 2, 0, 0), expand=True)
         for width in (None, None, None, 1):
             table.add_column(no_wrap=True, overflow="ellipsis", ratio=width)
-        rows = self._rows(state, room)
+        rows = self._rows(state, room, now)
         for style, *cells in rows[:room]:
             table.add_row(*(Text(cell) for cell in cells), style=style)
         if len(rows) > room:
@@ -71,16 +77,18 @@ class LiveView:
         tasks = state.tasks.values()
         over = sum(task.is_over for task in tasks)
         running = sum(task.status == "running" for task in tasks)
+        usd = costs.add(tasks).get("total_usd")
+        paid = [] if usd is None else [costs.money(usd)]
         bar = Table.grid(padding=(0, 2, 0, 0))
         bar.add_row(
             ProgressBar(
                 total=max(len(tasks), 1), completed=over, width=max(4, min(40, self._console.width - 36))
             ),
-            Text(f"{count(tasks)} tasks complete, {running} running"),
+            Text(", ".join([f"{count(tasks)} tasks complete", f"{running} running", *paid])),
         )
-        return Group(table, Text(""), bar)
+        return Group(table, Text(""), *agents, bar)
 
-    def _rows(self, state: RunState, room: int) -> list[tuple[str, str, str, str, str]]:
+    def _rows(self, state: RunState, room: int, now: float) -> list[tuple[str, str, str, str, str]]:
         """List style and cells of each line; where room is short, only tasks that deserve a look."""
         crowded = len(state.tasks) + len(state.waves) > room
         rows = []
@@ -88,14 +96,11 @@ class LiveView:
             tasks = state.of_wave(wave)
             rows.append(("bold", f"Wave {wave}", f"{status} {count(tasks)}", "", ""))
             hidden = {"completed", "skipped"} | (set() if status == "running" else {"pending"})
-            rows += [self._row(task) for task in tasks if not (crowded and task.status in hidden)]
+            rows += [_row(task, now) for task in tasks if not (crowded and task.status in hidden)]
         return rows
 
-    def _row(self, task: TaskState) -> tuple[str, str, str, str, str]:
-        elapsed, tail = "", ""
-        if task.started is not None:
-            end = task.finished if task.finished is not None else self._clock()
-            elapsed = duration(end - task.started)
-        if task.status in ("running", "failed", "interrupted"):
-            tail = self._tails.read(log_name(task))
-        return _STYLES.get(task.status, "yellow"), f"  {task.name}", task_text(task), elapsed, tail
+
+def _row(task: TaskState, now: float) -> tuple[str, str, str, str, str]:
+    said = task.said if task.status in WITH_WORDS else ""
+    style = _STYLES.get(task.status, "yellow")
+    return style, f"  {task.name}", task_text(task, now), elapsed(task, now), said

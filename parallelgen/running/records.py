@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parallelgen.planning.plan import Plan
+from parallelgen.running import costs
 from parallelgen.running.progress import RunState, begin, fold, parse_record
 from parallelgen.running.script import Answer, ScriptError
 
@@ -60,6 +61,7 @@ def facts(recorded: Recorded) -> dict[str, Any]:
         "run": dict(recorded.run),
         "waves": {str(wave): text for wave, text in recorded.state.waves.items()},
         "tasks": task_facts(recorded.state),
+        "cost": costs.add(recorded.state.tasks.values()),
     }
 
 

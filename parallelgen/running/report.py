@@ -1,11 +1,14 @@
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from parallelgen.running import costs
 from parallelgen.running.progress import RunState, TaskState
 from parallelgen.running.records import Recorded
 
 _RUN_FACTS = (("Base Branch", "base_branch"), ("Started", "started_at"), ("Finished", "finished_at"))
-_COMMANDS = ("setup", "verify")  # the steps with a log of their own
+WITH_WORDS = ("running", "limited", "failed", "interrupted", "lost")  # of these the last word is shown
+COMMANDS = ("setup", "verify")  # the steps with a log of their own
 _ERRORS_OF_STEP = {
     "worktree": "worktree",
     "merge_conflict": "worktree",
@@ -19,6 +22,11 @@ _TITLES = {
     "completed": "Parallel Execution Complete",
     "interrupted": "Parallel Execution Interrupted",
 }
+_REASONS = {
+    "cost": "The tasks have cost as much as --max-cost allows, so no more were started.",
+    "limit": "A usage limit lasts longer than --limit-wait allows, so its tasks were left.",
+}
+_DAY = 86400
 
 
 def commits(number: int) -> str:
@@ -30,8 +38,11 @@ def _files(number: int) -> str:
     return "1 file" if number == 1 else f"{number} files"
 
 
-def task_text(task: TaskState) -> str:
-    """Say in capitals what became of a task, with the detail that belongs to it."""
+def task_text(task: TaskState, now: float | None = None) -> str:
+    """Say in capitals what became of a task, with the detail that belongs to it.
+
+    `now` makes a countdown of the time until which a limit holds it back.
+    """
     if task.status == "running":
         return f"RUNNING ({task.step})..." if task.step not in ("", "agent") else "RUNNING..."
     word = task.status.upper()
@@ -39,6 +50,8 @@ def task_text(task: TaskState) -> str:
     struck = f"in {task.step}" if _was_struck(task) and task.step not in ("", "agent") else ""
     if task.error or struck:
         details.append(f"{task.error} {struck}".strip())
+    if task.until is not None:
+        details.append(_goes_on(task.until, now))
     if task.by:
         details.append(f"by {task.by}")
     if task.commits is not None and (task.status == "completed" or task.commits):
@@ -46,6 +59,23 @@ def task_text(task: TaskState) -> str:
     if task.uncommitted and task.error != "uncommitted":
         details.append(f"{task.uncommitted} uncommitted")
     return f"{word} ({', '.join(details)})" if details else word
+
+
+def _goes_on(until: int, now: float | None) -> str:
+    if now is None:
+        return f"until {_local(until, 0)}"
+    return f"goes on in {duration(until - now)}" if until > now else "goes on soon"
+
+
+def agent_text(agent: str, until: int, now: float) -> str:
+    """Say until when a limit holds back an agent."""
+    rest = f"goes on in {duration(until - now)}" if until > now else "one task tries whether it is over"
+    return f"{agent}: usage limit until {_local(until, now)}, {rest}"
+
+
+def _local(until: int, now: float) -> str:
+    """Write a time on the clock of whoever reads it, with the day when it is not of the next hours."""
+    return time.strftime("%H:%M" if abs(until - now) < _DAY else "%Y-%m-%d %H:%M", time.localtime(until))
 
 
 def _was_struck(task: TaskState) -> bool:
@@ -65,13 +95,17 @@ def step_of(task: TaskState) -> str:
 def log_name(task: TaskState) -> str:
     """Name the log that tells what a task does, or why it did not complete."""
     step = step_of(task)
-    return f"{task.id}.{step}.log" if step in _COMMANDS else f"{task.id}.log"
+    return f"{task.id}.{step}.log" if step in COMMANDS else f"{task.id}.log"
 
 
-def wave_progress(state: RunState, wave: int) -> str:
+def wave_progress(state: RunState, wave: int, now: float | None = None) -> str:
     """Write the block that tells a pipe how a wave is getting on."""
     tasks = state.of_wave(wave)
-    lines = [f"Wave {wave} Progress:", *(f"  {task.name}: {task_text(task)}" for task in tasks), ""]
+    lines = [f"Wave {wave} Progress:"]
+    for task in tasks:
+        said = f" ({task.said})" if task.said and task.status == "running" else ""
+        lines.append(f"  {task.name}: {task_text(task, now)}{said}")
+    lines.append("")
     return "\n".join([*lines, f"Overall: {count(tasks)} tasks complete in Wave {wave}", ""])
 
 
@@ -81,21 +115,21 @@ def final_report(
     rest: str,
     stopped: Mapping[str, Iterable[str]] = MappingProxyType({}),
     changes: Sequence[str] = (),
-    tails: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Write the report of a run that has ended.
 
     `directory` is quoted for a shell at the project root; `rest` is the command that runs what is left of the
     plan, empty when nothing is. `stopped` has for the names of tasks the processes, as `PID COMMAND`, that
-    their agents left; `changes` tells what has changed in the project's own checkout; `tails` has for the ids
-    of tasks the last line of the log that is named.
+    their agents left; `changes` tells what has changed in the project's own checkout.
     """
     tasks = tuple(state.tasks.values())
     lines = [f"=== {_TITLES.get(state.status, 'Parallel Execution Failed')} ===", ""]
     for number in state.waves:
         of_wave = state.of_wave(number)
-        lines.append(f"Wave {number}: {count(of_wave)} tasks completed")
-    lines += [f"Total: {count(tasks)} tasks completed", ""]
+        lines.append(f"Wave {number}: {count(of_wave)} tasks completed{_with(costs.sum_text(of_wave))}")
+    lines += [f"Total: {count(tasks)} tasks completed{_with(costs.sum_text(tasks))}", ""]
+    if state.reason in _REASONS:
+        lines += [_REASONS[state.reason], ""]
     created = [task for task in tasks if task.status == "completed" or task.commits]
     if created:
         lines.append("Branches created:")
@@ -112,12 +146,13 @@ def final_report(
         lines += [f"  - {name}: {line.strip()}" for name, left in stopped.items() for line in left] + [""]
     if changes:
         lines += ["WARNING: The project's own checkout has changed:", *(f"  {line}" for line in changes), ""]
+    paid = [f"  - {task.name}: {text}" for task in tasks if (text := costs.task_text(task))]
+    if paid:
+        lines += ["What the tasks have cost:", *paid, ""]
     missing = [task for task in tasks if task.status != "completed"]
     if missing:
         lines.append("Not completed:")
-        lines += [line for task in missing for line in _missing(task, directory, tails.get(task.id, ""))] + [
-            ""
-        ]
+        lines += [line for task in missing for line in _missing(task, directory)] + [""]
     lines.append(f"Next step: {rest or f'/parallel-integrate --parallel-dir {directory}'}")
     return "\n".join(lines)
 
@@ -133,15 +168,19 @@ def _left(task: TaskState) -> str:
     return _files(task.uncommitted) + ("; they were there when it was verified" if verified else "")
 
 
-def _missing(task: TaskState, directory: str, tail: str) -> Iterator[str]:
+def _with(text: str) -> str:
+    return f", {text}" if text else ""
+
+
+def _missing(task: TaskState, directory: str) -> Iterator[str]:
     """Say of a task why it did not complete, and where that is told."""
     yield f"  - {task.name}: {task_text(task)}"
     if was_begun(task):
         if step := step_of(task):
             yield f"    step: {step}"
         yield f"    log: {directory}/logs/{log_name(task)}"
-        if tail:
-            yield f"    last line: {tail}"
+        if task.said:
+            yield f"    last line: {task.said}"
 
 
 def was_begun(task: TaskState) -> bool:
@@ -186,19 +225,32 @@ def status_text(recorded: Recorded, directory: str, now: float) -> str:
         detail = f" (process {run.get('pid', '?')})"
     lines = [f"Parallel Dir: {directory}", f"Run: {state.status.upper()}{detail}"]
     lines += [f"{label}: {run[key]}" for label, key in _RUN_FACTS if key in run]
+    if state.reason in _REASONS:
+        lines.append(_REASONS[state.reason])
+    # Nobody goes on when nobody is there.
+    countdown = now if recorded.is_alive else None
     for number, status in state.waves.items():
-        lines += ["", f"Wave {number}: {status} ({count(state.of_wave(number))} tasks completed)"]
-        for task in state.of_wave(number):
+        tasks = state.of_wave(number)
+        lines += [
+            "",
+            f"Wave {number}: {status} ({count(tasks)} tasks completed){_with(costs.sum_text(tasks))}",
+        ]
+        for task in tasks:
             attempt = f" attempt {task.attempt}" if task.attempt > 1 else ""
-            lines.append(f"  {task.name}: {task_text(task)}{_elapsed(task, now)}{attempt}")
-    return "\n".join([*lines, "", f"Total: {count(state.tasks.values())} tasks completed"])
+            paid = _with(costs.task_text(task))
+            lines.append(
+                f"  {task.name}: {task_text(task, countdown)}{elapsed(task, now, ' ')}{attempt}{paid}"
+            )
+            if task.said and task.status in WITH_WORDS:
+                lines.append(f"    {task.said}")
+    tasks = tuple(state.tasks.values())
+    return "\n".join([*lines, "", f"Total: {count(tasks)} tasks completed{_with(costs.sum_text(tasks))}"])
 
 
-def _elapsed(task: TaskState, now: float) -> str:
-    if task.started is None:
-        return ""
-    end = task.finished if task.finished is not None else now
-    return f" {duration(end - task.started)}" if task.finished is not None or task.status == "running" else ""
+def elapsed(task: TaskState, now: float, before: str = "") -> str:
+    """Say how long a task has been at work; empty when it never was."""
+    seconds = task.elapsed(now)
+    return "" if seconds is None else f"{before}{duration(seconds)}"
 
 
 def duration(seconds: float) -> str:

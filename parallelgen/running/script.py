@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -33,13 +34,15 @@ class Options:
     wave: int | None = None
     retry_failed: bool = False
     force: bool = False
+    fresh: bool = False
     as_json: bool = False
 
     @property
     def arguments(self) -> list[str]:
         """Write those that the script takes as well."""
         given = [] if self.wave is None else ["--wave", str(self.wave)]
-        return given + ["--retry-failed"] * self.retry_failed + ["--force"] * self.force
+        flags = {"--retry-failed": self.retry_failed, "--force": self.force, "--fresh": self.fresh}
+        return given + [option for option, is_given in flags.items() if is_given]
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,23 @@ class Loaded:
             raise ScriptError(f"error: cannot run the script to ask it: {error.strerror or error}") from error
 
     def relay(self, *arguments: str) -> int:
-        """Run the script, which need not be on disk, in our place, and return its exit status."""
-        with self._on_disk() as run:
-            return subprocess.run(
-                self._command(run, arguments), cwd=self.project.root, env=environment(os.environ), check=False
-            ).returncode
+        """Run the script, which need not be on disk, in our place, and return its exit status.
+
+        A Ctrl-C reaches it as well as us, and ends both. Raises ScriptError.
+        """
+        try:
+            with self._on_disk() as run:
+                status = subprocess.run(
+                    self._command(run, arguments),
+                    cwd=self.project.root,
+                    env=environment(os.environ),
+                    check=False,
+                ).returncode
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
+        except OSError as error:
+            raise ScriptError(f"error: cannot run the script: {error.strerror or error}") from error
+        return _as_in_a_shell(status)
 
     def _command(self, run: Path, arguments: tuple[str, ...]) -> list[str]:
         return [shell(), str(run), "--directory", str(self.project.directory), *arguments]
@@ -112,8 +127,11 @@ def _answer(command: list[str], project: Project) -> Answer:
         errors="replace",
         check=False,
     )
-    status = answer.returncode if answer.returncode >= 0 else 128 - answer.returncode
-    return Answer(status, answer.stdout, answer.stderr)
+    return Answer(_as_in_a_shell(answer.returncode), answer.stdout, answer.stderr)
+
+
+def _as_in_a_shell(status: int) -> int:
+    return status if status >= 0 else 128 - status
 
 
 def read_plan(text: str) -> tuple[str, list[str]]:

@@ -105,18 +105,22 @@ log_words='
       fact["offset"] = offset
     }
     {
+      if (readable && torn != "") {
+        text = torn
+        read_text()
+      }
       text = $0
       is_object = text ~ /^[ \t]*\{/
       is_event = is_object && read_json(text)
       # The last line may not be whole yet.
-      held = is_object && !is_event ? length(text) + 1 : 0
+      torn = is_object && !is_event ? text : ""
       fact["offset"] += length(text) + 1
       if (cut && NR == 1) next
       if (is_event) read_event()
-      else if (readable || (!is_object && text !~ /^\[run-parallel\.sh: /)) read_text()
+      else if (!is_object && (readable || text !~ /^\[run-parallel\.sh: /)) read_text()
     }
     END {
-      fact["offset"] -= held
+      if (torn != "") fact["offset"] -= length(torn) + 1
       # What the agent itself has written, in place of a log that can be read.
       while (readable == "" && (getline line < ENVIRON["told"]) > 0) {
         key = substr(line, 1, index(line, "=") - 1)
@@ -124,7 +128,7 @@ log_words='
         if (key == "session") begin(line)
         if (key == "said") show(line)
         if (key == "resets_at" && is_time(line)) fact[key] = line
-        if (key ~ /^(turns|input_tokens|output_tokens|cost_usd)$/ && line ~ /^[0-9]+(\.[0-9]+)?$/) count(key, line)
+        if (key ~ /^(turns|input_tokens|output_tokens|cost_usd)$/ && line ~ /^[0-9]+(\.[0-9]+)?$/ && length(line) < 16) count(key, line)
       }
       if (readable) { print fact["offset"] + 0 | "cat >&3"; exit }
       for (i = 1; i <= keys; i++) {

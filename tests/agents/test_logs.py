@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,40 @@ def test_a_line_of_a_megabyte(agent: str, most_read: int, tmp_path: Path) -> Non
     assert len(line) > 1_000_000
     pieces = [b"".join(lines[:-2]), line + b"".join(lines[-2:])]
     assert fold(tmp_path, agent, pieces, MOST_READ=str(most_read)) == record(f"{agent}-ok")
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.usefixtures("awk")
+def test_the_end_of_a_long_line_is_nothing_that_was_said(agent: str, tmp_path: Path) -> None:
+    [whole] = launches(f"{agent}-ok")
+    line = json.dumps(LONG_LINES[agent]).encode() + b"\n"
+    assert fold(tmp_path, agent, [whole, line]) == record(f"{agent}-ok")
+
+
+@pytest.mark.parametrize("awk", AWKS, indirect=True)
+def test_a_long_line_of_text_takes_no_time(awk: str, tmp_path: Path) -> None:
+    lines = b"b" * 60000 + b"\n" + b"50%\r60%\r" * 500 + b"100%" + b"c" * 30000 + b"\r\nlast\n"
+    started = time.monotonic()
+    assert fold(tmp_path, "claude", [lines]) == "agent=claude\nsaid=last\n", awk
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.usefixtures("awk")
+def test_a_person_sees_no_line_before_it_is_whole() -> None:
+    """What looks like the beginning of JSON, but another line follows it, is text like any other."""
+    log = '{"type":"thread.started","thread_id":"x"}\n{braces}\ntext\n{"type":"item.comp'
+    script = (
+        'for file in "$1"/*.sh "$1/agents/codex.sh"; do . "$file"; done; LC_ALL=C awk -v readable=1 "$2" 3>&1'
+    )
+    program = "$awk_clean$read_codex$newline$log_words"
+    answer = subprocess.run(
+        ["sh", "-c", script.replace("$2", program), "sh", str(LIBRARY)],
+        input=log,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout == f"{{braces}}\ntext\n{log.rindex('{')}\n"
 
 
 def test_codex_explains_only_a_launch_that_has_begun(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
     python3 claude.py FOLDER ... --session-id|--resume ID ...
 
-FOLDER/windows has a line `BEGIN END TOLD` for each limit, in seconds since 1970; FOLDER/sessions what each session
-has done; FOLDER/ledger a line for each event: word, time, task, attempt, session.
+FOLDER/windows has a line `BEGIN END TOLD` for each limit, in seconds since 1970, FOLDER/sessions what was
+done in each session, and FOLDER/ledger a line for each event: word, time, task, attempt, session.
 """
 
 import json

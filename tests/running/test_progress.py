@@ -116,3 +116,82 @@ def test_a_step_is_told_as_a_running_task() -> None:
     wave = parse("[PROGRESS] wave=1 status=running")
     assert wave
     assert "step" not in wave.fields
+
+
+def test_a_limit_stops_the_clock_of_a_task_and_not_the_attempt() -> None:
+    lines = (
+        "wave=1 task=task-001 status=started attempt=2",
+        "wave=1 task=task-001 status=running",
+        "wave=1 task=task-001 status=limited until=1800000000",
+        "wave=1 task=task-002 status=started",
+        "wave=1 task=task-001 status=resumed",
+        "wave=1 task=task-001 status=limited until=1800000900",
+        "wave=1 task=task-001 status=resumed",
+        "wave=1 task=task-001 status=completed commits=1",
+    )
+    states = [run(*lines[: n + 1]).tasks["task-001"] for n in range(len(lines))]
+    assert [task.status for task in states[1:]] == [
+        "running",
+        "limited",
+        "limited",
+        "running",
+        "limited",
+        "running",
+        "completed",
+    ]
+    assert [task.until for task in states] == [
+        None,
+        None,
+        1800000000,
+        1800000000,
+        None,
+        1800000900,
+        None,
+        None,
+    ]
+    assert {task.attempt for task in states} == {2}
+    assert [task.elapsed(9) for task in states] == [9, 9, 2, 2, 7, 3, 6, 4]
+    assert not states[2].is_over
+    resumed = states[4]
+    assert (resumed.step, resumed.started, resumed.finished, resumed.waited) == ("agent", 0, None, 2)
+
+
+def test_a_task_that_goes_on_in_another_run() -> None:
+    assert run("wave=2 status=started", "wave=1 task=task-001 status=resumed").tasks["task-001"].started == 1
+
+
+def test_agents_are_not_the_execution() -> None:
+    limited = "agent=claude status=limited until=1800000000"
+    state = run("wave=1 status=started", limited, "agent=codex status=limited until=1800000001")
+    assert (state.status, dict(state.agents)) == ("pending", {"claude": 1800000000, "codex": 1800000001})
+    assert dict(run(limited, limited[:-1] + "9").agents) == {"claude": 1800000009}
+    assert dict(run(limited, "agent=claude status=resumed").agents) == {}
+    assert dict(run("agent=claude status=limited until=" + "9" * 30).agents) == {}
+    event = parse(f"[PROGRESS] {limited}")
+    assert event
+    assert (event.kind, event.agent) == ("agent", "claude")
+
+
+def test_why_a_run_has_ended() -> None:
+    state = run("execution status=failed reason=cost")
+    assert (state.status, state.reason) == ("failed", "cost")
+    assert run("execution status=failed").reason == ""
+
+
+def test_what_a_record_tells_of_waiting_and_cost() -> None:
+    line = (
+        "wave=1 task=task-001 status=failed started=100 finished=500 waited=250 turns=4 input_tokens=1200 "
+        "output_tokens=34 cost_usd=0.120000 total_usd=0.300000"
+    )
+    task = run(line).tasks["task-001"]
+    assert task.elapsed(9999) == 150
+    assert (task.turns, task.input_tokens, task.output_tokens, task.cost_usd, task.total_usd) == (
+        4,
+        1200,
+        34,
+        0.12,
+        0.3,
+    )
+    for wrong in ("x", "-1", "1e400", "nan", "1.", "9" * 400):
+        task = run(f"wave=1 task=task-001 status=failed turns={wrong} cost_usd={wrong}").tasks["task-001"]
+        assert (task.turns, task.cost_usd) == (None, None)

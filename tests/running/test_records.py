@@ -30,6 +30,14 @@ KEYS = (
     "finished",
     "error",
     "step",
+    "agent",
+    "until",
+    "waited",
+    "turns",
+    "input_tokens",
+    "cost_usd",
+    "total_usd",
+    "reason",
 )
 lines = st.tuples(st.sampled_from(KEYS), st.text(max_size=20)).map("=".join)
 subjects = st.sampled_from(["execution ", "wave=1 ", "wave=1 task=task-001 ", ""])

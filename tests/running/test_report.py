@@ -1,11 +1,18 @@
 import io
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from parallelgen.planning.plan import Plan, Task, Wave
-from parallelgen.running import live, records, report, tail
+from parallelgen.running import costs, display, live, records, report, tail
+from parallelgen.running.activity import Activity
+from parallelgen.running.progress import RunState, parse
+from parallelgen.running.screen import Screen
 from tests.running.test_progress import run as state_of
 
 NAMES = ((1, "users"), (1, "products"), (1, "shared"), (2, "orders"), (2, "api"))
@@ -135,8 +142,9 @@ def test_the_report_tells_the_step_the_log_and_its_last_line() -> None:
         "execution status=failed",
         plan=PLAN,
     )
-    tails = {"task-001": "npm: not found", "task-002": "3 failed", "task-003": "", "task-004": "old"}
-    text = report.final_report(state, "parallel/x", "again", tails=tails)
+    said = {"task-001": "npm: not found", "task-002": "3 failed", "task-003": "", "task-004": "old"}
+    tasks = {id: replace(task, said=said.get(id, "")) for id, task in state.tasks.items()}
+    text = report.final_report(replace(state, tasks=tasks), "parallel/x", "again")
     assert (
         """
 Not completed:
@@ -183,6 +191,15 @@ Uncommitted work left in worktrees:
     )
 
 
+def live_table(logs: Path, state: RunState, now: float) -> str:
+    console = Console(width=120, height=30, file=io.StringIO())
+    view = live.LiveView(Activity(logs).look, lambda: now, console)
+    view.update(state, [])
+    view.close()
+    assert isinstance(console.file, io.StringIO)
+    return " ".join(console.file.getvalue().split())
+
+
 def test_the_live_table_shows_the_log_of_the_step(tmp_path: Path) -> None:
     for name in ("task-001", "task-001.setup", "task-002.verify", "task-003"):
         (tmp_path / f"{name}.log").write_text(f"words of {name}\n")
@@ -193,16 +210,239 @@ def test_the_live_table_shows_the_log_of_the_step(tmp_path: Path) -> None:
         "wave=1 task=task-003 status=started",
         plan=PLAN,
     )
-    console = Console(width=120, height=30, file=io.StringIO())
-    view = live.LiveView(tmp_path, lambda: 10.0, console)
-    view.update(state, [])
-    view.close()
-    file = console.file
-    assert isinstance(file, io.StringIO)
-    shown = " ".join(file.getvalue().split())
+    shown = live_table(tmp_path, state, 10.0)
     assert "task-001-users RUNNING (setup)... 10s words of task-001.setup" in shown
     assert "task-002-products FAILED (verify) words of task-002.verify" in shown
     assert "task-003-shared RUNNING... 7s words of task-003" in shown
+
+
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "UTC0")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+NOON = 1_800_014_400 - 1_800_014_400 % 86400 + 43200  # of a day in January 2027
+LIMITED = (
+    "wave=1 task=task-001 status=started",
+    f"agent=claude status=limited until={NOON}",
+    f"wave=1 task=task-001 status=limited until={NOON}",
+)
+
+
+@pytest.mark.usefixtures("utc")
+def test_a_limit_is_a_countdown_in_each_view(tmp_path: Path) -> None:
+    state = state_of(*LIMITED, plan=PLAN)
+    shown = live_table(tmp_path, state, NOON - 723.0)
+    assert "task-001-users LIMITED (goes on in 12m 03s) 2s" in shown
+    assert "claude: usage limit until 12:00, goes on in 12m 03s" in shown
+    assert "LIMITED (goes on in 12m 02s)" in live_table(tmp_path, state, NOON - 722.0)
+    over = live_table(tmp_path, state, NOON + 1.0)
+    assert "LIMITED (goes on soon) 2s" in over
+    assert "claude: usage limit until 12:00, one task tries whether it is over" in over
+    block = report.wave_progress(state, 1, NOON - 723.0)
+    assert "  task-001-users: LIMITED (goes on in 12m 03s)\n" in block
+    resumed = state_of(
+        *LIMITED, "wave=1 task=task-001 status=resumed", "agent=claude status=resumed", plan=PLAN
+    )
+    assert "claude" not in live_table(tmp_path, resumed, 4.0)
+    assert report.agent_text("codex", NOON, NOON - 86400.0).startswith(
+        "codex: usage limit until 2027-01-15 12:00, "
+    )
+
+
+@pytest.mark.usefixtures("utc")
+def test_the_report_says_until_when_a_limit_lasts_and_why_the_run_has_ended() -> None:
+    state = state_of(*LIMITED, "execution status=failed reason=limit", plan=PLAN)
+    text = report.final_report(state, "parallel/x", "parallel-run --retry-failed parallel/x")
+    assert "\nA usage limit lasts longer than --limit-wait allows, so its tasks were left.\n\n" in text
+    limited = "Not completed:\n  - task-001-users: LIMITED (until 2027-01-15 12:00)\n"
+    assert f"{limited}    log: parallel/x/logs/task-001.log\n" in text
+    assert text.endswith("\nNext step: parallel-run --retry-failed parallel/x")
+    capped = state_of("execution status=failed reason=cost", plan=PLAN)
+    words = "The tasks have cost as much as --max-cost allows, so no more were started.\n"
+    assert f"\n{words}\n" in report.final_report(capped, "parallel/x", "again")
+    assert f"\n{words}" in report.status_text(records.Recorded(capped, {"pid": "1"}, False), "parallel/x", 0)
+    other = state_of("execution status=failed reason=../x", plan=PLAN)
+    assert "../x" not in report.final_report(other, "parallel/x", "again")
+
+
+def with_costs(state: RunState, **costs: dict[str, float]) -> RunState:
+    known = {id.replace("_", "-"): facts for id, facts in costs.items()}
+    tasks = {id: replace(task, **known.get(id, {})) for id, task in state.tasks.items()}  # type: ignore[arg-type]
+    return replace(state, tasks=tasks)
+
+
+def test_the_report_tells_what_was_paid() -> None:
+    state = with_costs(
+        state_of(
+            "wave=1 task=task-001 status=completed commits=1",
+            "wave=1 task=task-002 status=completed commits=1 attempt=2",
+            "wave=2 task=task-004 status=completed commits=1",
+            "execution status=completed",
+            plan=PLAN,
+        ),
+        task_001={
+            "turns": 4,
+            "input_tokens": 12_000,
+            "output_tokens": 100,
+            "cost_usd": 0.12,
+            "total_usd": 0.12,
+        },
+        task_002={
+            "turns": 8,
+            "input_tokens": 33_000,
+            "output_tokens": 249,
+            "cost_usd": 0.1,
+            "total_usd": 0.3,
+        },
+        task_004={"turns": 1, "output_tokens": 950, "cost_usd": 0.0125, "total_usd": 0.0125},
+    )
+    text = report.final_report(state, DIRECTORY, "")
+    assert (
+        """
+Wave 1: 2/3 tasks completed, 12 turns, 45.3k tokens, $0.42
+Wave 2: 1/2 tasks completed, 1 turn, 950 tokens, $0.0125
+Total: 3/5 tasks completed, 13 turns, 46.3k tokens, $0.43
+"""
+        in text
+    )
+    assert (
+        """
+What the tasks have cost:
+  - task-001-users: 4 turns, 12.1k tokens, $0.12
+  - task-002-products: 8 turns, 33.2k tokens, $0.10, $0.30 in 2 attempts
+  - task-004-orders: 1 turn, 950 tokens, $0.0125
+
+"""
+        in text
+    )
+    shown = report.status_text(records.Recorded(state, {"pid": "1"}, False), "parallel/x", 0)
+    assert "Wave 1: pending (2/3 tasks completed), 12 turns, 45.3k tokens, $0.42\n" in shown
+    assert "  task-001-users: COMPLETED (1 commit), 4 turns, 12.1k tokens, $0.12\n" in shown
+    assert shown.endswith("Total: 3/5 tasks completed, 13 turns, 46.3k tokens, $0.43")
+
+
+def test_a_task_that_has_only_cost_before_and_one_that_cost_nothing() -> None:
+    state = with_costs(
+        state_of("wave=1 task=task-001 status=started attempt=2", plan=PLAN),
+        task_001={"total_usd": 0.3},
+        task_002={"turns": 1, "input_tokens": 999_960, "cost_usd": 0.0, "total_usd": 0.0},
+        task_003={"turns": 2, "input_tokens": 999},
+    )
+    one, other, third = state.of_wave(1)
+    assert costs.task_text(one) == "$0.30 in 2 attempts"
+    assert costs.task_text(other) == "1 turn, 1.0M tokens, $0.00"
+    assert costs.task_text(third) == "2 turns, 999 tokens"
+    assert costs.add([one, third]) == {"turns": 2, "input_tokens": 999, "total_usd": 0.3}
+    assert costs.sum_text([state.tasks["task-004"]]) == ""
+
+
+def session(logs: Path, id: str, *lines: str) -> None:
+    (logs / "state").mkdir(exist_ok=True)
+    (logs / "state" / f"{id}.session").write_bytes("".join(f"{line}\n" for line in lines).encode())
+
+
+def test_what_an_agent_said_comes_from_its_session(tmp_path: Path) -> None:
+    look = Activity(tmp_path).look
+    state = state_of(*(f"wave=1 task=task-00{n} status=started" for n in (1, 2, 3)), plan=PLAN)
+    stream = '{"type":"assistant"}\n'
+    (tmp_path / "task-001.log").write_text(stream)
+    (tmp_path / "task-002.log").write_text(f"claude: not found\n{stream}")
+    (tmp_path / "task-003.log").write_text('{"content":"' + "x" * 5000 + '"}\n')
+    session(
+        tmp_path,
+        "task-001",
+        "agent=claude",
+        "said=$ pytest\x1b[31m -q \x07--k=v",
+        "turns=3",
+        "total_usd=0.420000",
+    )
+    looked = look(state)
+    assert [task.said for task in looked.of_wave(1)] == ["$ pytest -q --k=v", "claude: not found", ""]
+    one = looked.tasks["task-001"]
+    assert (one.turns, one.total_usd, one.cost_usd) == (3, 0.42, None)
+    assert "  task-001-users: RUNNING... ($ pytest -q --k=v)\n" in report.wave_progress(looked, 1)
+    assert "  task-003-shared: RUNNING...\n" in report.wave_progress(looked, 1)
+    shown = live_table(tmp_path, state, 5.0)
+    assert "task-001-users RUNNING... 5s $ pytest -q --k=v" in shown
+    assert "0/5 tasks complete, 3 running, $0.42" in shown
+    session(tmp_path, "task-001", "said=" + "é" * 300)
+    assert look(state).tasks["task-001"].said == "é" * 200
+    (tmp_path / "state" / "task-001.session").write_bytes(b"said=caf\xc3\n")
+    assert look(state).tasks["task-001"].said == "caf"
+
+
+def test_what_status_shows_of_tasks(tmp_path: Path) -> None:
+    lines = (
+        "execution status=running alive=yes pid=7",
+        f"wave=1 task=task-001 status=limited until={NOON} started=1000 finished=1100 waited=40",
+        "wave=1 task=task-002 status=running attempt=2 started=1000 waited=60 "
+        "turns=2 cost_usd=0.5 total_usd=0.7",
+        "wave=1 task=task-003 status=completed commits=1 started=1000 finished=1010",
+    )
+    for n in (1, 2, 3):
+        session(tmp_path, f"task-00{n}", f"said=words of {n}")
+    recorded = records.read(lines, PLAN)
+    recorded = replace(recorded, state=Activity(tmp_path).look(recorded.state))
+    text = report.status_text(recorded, "parallel/x", NOON - 61)
+    assert "  task-001-users: LIMITED (goes on in 1m 01s) 1m 00s\n    words of 1\n" in text
+    text = report.status_text(recorded, "parallel/x", 1090)
+    running = (
+        "  task-002-products: RUNNING... 30s attempt 2, 2 turns, $0.50, $0.70 in 2 attempts\n    words of 2\n"
+    )
+    assert running in text
+    assert "words of 3" not in text
+    facts = records.facts(recorded)
+    assert [task.get("said") for task in facts["tasks"]] == [
+        "words of 1",
+        "words of 2",
+        "words of 3",
+        None,
+        None,
+    ]
+    limited, paid, *_ = facts["tasks"]
+    assert (limited["until"], limited["waited"]) == (NOON, 40)
+    assert (paid["turns"], paid["cost_usd"], paid["total_usd"]) == (2, 0.5, 0.7)
+    assert facts["cost"] == {"turns": 2, "total_usd": 0.7}
+    dead = report.status_text(replace(recorded, is_alive=False), "parallel/x", NOON - 61)
+    assert "LIMITED (until 2027-01-15 " in dead
+
+
+@pytest.mark.usefixtures("utc")
+def test_the_plain_view_tells_of_agents_after_the_blocks() -> None:
+    said: list[str] = []
+    view = display.PlainView(Screen(said.append, said.append), lambda state: state, clock=lambda: 5.0)
+    until = int(time.time()) + 300
+    lines = ("wave=1 task=task-001 status=started", f"agent=claude status=limited until={until}")
+    events = [event for line in lines if (event := parse(f"[PROGRESS] {line}"))]
+    view.update(state_of(*lines, plan=PLAN), events)
+    assert said == []
+    assert view.tick is not None
+    view.close()
+    block, agent = said
+    assert block.startswith("Wave 1 Progress:\n")
+    clock = time.strftime("%H:%M", time.localtime(until))
+    assert agent in {
+        f"claude: usage limit until {clock}, goes on in {rest}\n" for rest in ("5m 00s", "4m 59s")
+    }
+    resumed = parse("[PROGRESS] agent=claude status=resumed")
+    assert resumed
+    view.update(state_of(*lines, "agent=claude status=resumed", plan=PLAN), [resumed])
+    view.close()
+    assert said[2:] == ["claude: the limit is over\n"]
+
+
+def test_an_event_of_an_agent_is_no_event_of_the_execution() -> None:
+    said: list[str] = []
+    event = parse(f"[PROGRESS] agent=claude status=limited until={NOON}")
+    assert event
+    display.JsonView(Screen(said.append, said.append)).update(state_of(plan=PLAN), [event])
+    told = {"event": "agent", "agent": "claude", "status": "limited", "until": NOON}
+    assert [json.loads(line) for line in said] == [told]
 
 
 def test_generated_text_is_that_of_the_specification() -> None:
