@@ -130,7 +130,8 @@ def test_agent_and_model_of_a_task(tmp_path: Path) -> None:
 
 def test_an_agent_that_is_not_known(tmp_path: Path) -> None:
     assert agents_told(tmp_path, "cli: cladue") == [
-        "error: tasks/task-001.md: cli: expected one of claude, codex, demo, gemini, opencode, found 'cladue'\n"
+        "error: tasks/task-001.md: cli: "
+        "expected one of claude, codex, demo, gemini, opencode, found 'cladue'\n"
         "  did you mean 'claude'?"
     ]
     manifest = {"waves": [{"number": 1, "tasks": [{"id": "task-001", "cli": "command"}]}]}
