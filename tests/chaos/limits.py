@@ -195,7 +195,8 @@ def _look(folder: Path, found: Night, windows: list[tuple[float, float, bool]], 
             found.wrong.append(f"{id}: cost {record.get('total_usd')}, paid {paid:.2f}")
         if len(sessions) > 1 and launches == ends:
             found.wrong.append(f"{id}: {len(sessions)} sessions")
-        if len(sessions) == 1 and paid > STEPS * PRICE + 1e-9 and launches == ends:
+        # After the end of its agent a crash may still cost a task its verdict.
+        if record["attempt"] == "1" and paid > STEPS * PRICE + 1e-9 and launches == ends:
             found.wrong.append(f"{id}: {paid / PRICE:.0f} steps")
     log = (state.parent / "orchestrator.log").read_text()
     found.pauses = log.count("agent=claude status=limited")
