@@ -33,6 +33,8 @@ def test_version_and_help_come_fast_and_import_little() -> None:
         "plan",
         "check",
         "status",
+        "logs",
+        "agents",
         "schema",
         "demo",
     ]
