@@ -65,8 +65,8 @@ whole() {
   tell --preflight --wave 2 --force
   "$PYTHON" -I -c 'import json, sys; print(json.dumps(json.load(open(sys.argv[1]))["execution"]["tasks"], indent=1))' \
     "$manifest" | sed '/_at"/s/".*"//' >>"$home/told"
-  # Times of a line and of the records.
-  sed 's/\(started\|finished\)\(_at\)*=[^ ]*//g; s/base_commit=[^ ]*//; s/pid=[^ ]*//; s/ tip=[^ ]*//; s/"tip": .*//; s/"\(started\|finished\)_at": "[^"]*"//g' \
+  # Times of a line and of the records; whether an agent has said a word is git's affair there.
+  sed 's/ answered=[^ ]*//; s/\(started\|finished\)\(_at\)*=[^ ]*//g; s/base_commit=[^ ]*//; s/pid=[^ ]*//; s/ tip=[^ ]*//; s/"tip": .*//; s/"\(started\|finished\)_at": "[^"]*"//g' \
     "$home/told"
 }
 

@@ -496,6 +496,7 @@ Parallel Dir: parallel/TS-0042-inventory
 Tech Spec: TS-0042
 Base Branch: main
 Max Concurrent: 3
+Agent: $AGENT_COMMAND
 
 Wave 1 (3 tasks, parallel):
   - task-001-users      -> ../workspaces/task-001 (feature/task-001-users)

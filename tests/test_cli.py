@@ -73,6 +73,7 @@ Parallel Dir: parallel/TS-0001-shop
 Tech Spec: TS-0001
 Base Branch: main
 Max Concurrent: 3
+Agent: true
 
 Wave 1 (2 tasks, parallel):
   - task-001-users    -> ../workspaces/task-001 (feature/task-001-users)
@@ -259,7 +260,7 @@ def test_every_problem_is_shown_and_nothing_is_written(project: Project) -> None
         (["--setup", "a\nb"], "'--setup': expected one line without"),
         (["--verify", "pytest ("], "'--verify': sh refuses it: "),
         (["--verify-timeout", "soon"], "'--verify-timeout': 'soon' is not a duration"),
-        (["--agent", "gpt"], "'--agent': 'gpt' is not claude or demo"),
+        (["--agent", "gpt"], "'--agent': 'gpt' is not claude, codex, demo, gemini or opencode"),
         (["--wat"], "No such option"),
         (["--fresh"], "'--fresh' needs '--retry-failed'"),
         (["--fresh", "--force", "--dry-run"], "'--fresh' needs '--retry-failed'"),

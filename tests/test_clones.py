@@ -77,6 +77,7 @@ def test_line_ends_that_changed_are_told_in_a_line_for_each_file(committed: Proj
     cloned = clone(committed, tmp_path / "clone" / "shop", "core.autocrlf=true")
     code, lines = check(cloned)
     files = [render.RUN, render.MONITOR, *(f"lib/{name}" for name in render.read_library())]
+    files += [f"lib/agents/{name}.sh" for name in ("claude", "command")]
     changed = [f"{cloned.typed}/scripts/{name}: line ends: CRLF in place of LF" for name in files]
     attributes = f"{cloned.typed}/scripts/.gitattributes: not there; generate it with --generate-only"
     assert (code, sorted(lines)) == (1, sorted([attributes, *changed]))

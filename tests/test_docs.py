@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
+from parallelgen import agents
 from parallelgen.cli import cli
 from parallelgen.settings import in_scripts
 from tests.conftest import parallelgen
@@ -18,6 +19,7 @@ SECTIONS = dict(re.findall(r"^### (\S+)\n(.*?)(?=^##|\Z)", USAGE, re.MULTILINE |
 # The part of each script's library that reads its command line.
 SCRIPTS = {"run-parallel.sh": "options.sh", "monitor-live.sh": "monitor.sh"}
 OPTION = "--[a-z][a-z-]*"
+SIZED = ("docs/architecture.md", "README.md")
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 
@@ -111,35 +113,41 @@ def test_the_options_that_pages_name_exist() -> None:
             assert set(re.findall(rf"(?<=\s){OPTION}", command)) <= known, f"{page.name}: {command}"
 
 
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = dict(re.findall(r"^```(sh|json)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL))
+
+
+def identified() -> dict[str, str]:
+    who = {"GIT_AUTHOR_NAME": "Tess", "GIT_AUTHOR_EMAIL": "tess@example.invalid"}
+    return {**os.environ, **who, **{key.replace("AUTHOR", "COMMITTER"): text for key, text in who.items()}}
+
+
+def make_example(folder: Path) -> Path:
+    subprocess.run(["sh", "-ec", BLOCKS["sh"]], cwd=folder, env=identified(), check=True)
+    return folder / "greeter"
+
+
 @pytest.mark.parametrize("dialect", ["files", "waves"])
 def test_the_example_of_the_readme_gives_the_plan_that_it_shows(dialect: str, tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = dict(re.findall(r"^```(sh|json)\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL))
-    who = {"GIT_AUTHOR_NAME": "Tess", "GIT_AUTHOR_EMAIL": "tess@example.invalid"}
-    who |= {key.replace("AUTHOR", "COMMITTER"): value for key, value in who.items()}
-    environment = {**os.environ, **who}
-    subprocess.run(["sh", "-ec", blocks["sh"]], cwd=tmp_path, env=environment, check=True)
-    project = tmp_path / "greeter"
+    environment = identified()
+    project = make_example(tmp_path)
     directory = "parallel/TS-0001-greeter"
     if dialect == "waves":
-        (project / directory / "manifest.json").write_text(blocks["json"], encoding="utf-8")
+        (project / directory / "manifest.json").write_text(BLOCKS["json"], encoding="utf-8")
     found = parallelgen("validate", directory, cwd=project, environment=environment)
     assert (found.returncode, found.stdout, found.stderr) == (0, f"{directory}: valid\n", "")
     preview = parallelgen("run", directory, "--dry-run", cwd=project, environment=environment)
     assert preview.returncode == 0
-    shown = "".join(line.removeprefix("    ") for line in readme.splitlines(keepends=True))
+    shown = "".join(line.removeprefix("    ") for line in README.splitlines(keepends=True))
     assert preview.stdout in shown
 
 
 def test_the_sizes_that_pages_tell_are_about_right() -> None:
     lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in LIBRARY.glob("*.sh")}
     dashboard = sum(count for name, count in lines.items() if name.startswith("monitor"))
-    told = re.search(
-        r"library\nhas ([\d,]+) lines.*?; (\d+) more are the dashboard",
-        (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"),
-        re.DOTALL,
-    )
-    whole = re.search(r"`lib/` has some ([\d,]+)\nlines", (ROOT / "README.md").read_text(encoding="utf-8"))
+    design, readme = (" ".join((ROOT / page).read_text(encoding="utf-8").split()) for page in SIZED)
+    told = re.search(r"library has ([\d,]+) lines.*?; (\d+) more are the dashboard", design)
+    whole = re.search(r"`lib/` has some ([\d,]+) lines", readme)
     assert told
     assert whole
     for text, count in (
@@ -148,3 +156,75 @@ def test_the_sizes_that_pages_tell_are_about_right() -> None:
         (whole[1], sum(lines.values())),
     ):
         assert int(text.replace(",", "")) == pytest.approx(count, rel=0.05)
+
+
+AGENTS = (ROOT / "docs" / "agents.md").read_text(encoding="utf-8")
+
+
+def test_what_agents_can_do_is_documented_as_their_adapters_say() -> None:
+    part = AGENTS[AGENTS.index("## What each can do") : AGENTS.index("## Sessions")]
+    told = {}
+    for name, *cells in re.findall(r"^\| `(\w+)` \|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|", part, re.MULTILINE):
+        able = zip(agents.ABILITIES, cells, strict=True)
+        told[name] = tuple(word for word, cell in able if re.match(" yes[, ]", cell))
+    # These have nothing but words of their own accord.
+    told |= dict.fromkeys(("demo", "command"), ("activity",))
+    assert told == {name: adapter.abilities for name, adapter in agents.adapters().items()}
+
+
+def test_what_an_agent_is_told_is_documented() -> None:
+    text = (LIBRARY / "session.sh").read_text(encoding="utf-8")
+    sentences = re.findall(r'ended_by="([A-Z][^"$]*)[."$]', text)
+    assert len(sentences) >= 5
+    assert [sentence for sentence in sentences if sentence.rstrip(": ") not in AGENTS] == []
+
+
+def test_the_functions_of_an_adapter_are_documented() -> None:
+    words = (LIBRARY / "log.sh").read_text(encoding="utf-8")
+    words = words[: words.index("log_words=")]
+    # In the comment above them.
+    named = set(re.findall(r"\b([a-z_]+)\([a-z_, ]*\)", words))
+    assert {"begin", "say", "answer", "count", "fail"} <= named
+    assert {name for name in named if f"`{name}(" not in AGENTS} == set()
+
+
+def test_the_wrapper_of_three_lines_makes_any_program_a_full_citizen(tmp_path: Path) -> None:
+    (wrapper,) = re.findall(r"^```sh\n(.*?)^```$", AGENTS, re.MULTILINE | re.DOTALL)
+    assert wrapper.count("\n") == 3
+    environment = {**identified(), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    tool = tmp_path / "bin" / "tool"
+    tool.parent.mkdir()
+    # Of each task the quota is used up at first; each run costs half a dollar.
+    tool.write_text(
+        f"""#!/bin/sh
+[ "$1" != cost ] || {{ echo 0.5 && exit; }}
+cat >>"{tmp_path}/$PARALLEL_TASK.input"
+echo "$*" >>"{tmp_path}/$PARALLEL_TASK.input"
+[ -e "{tmp_path}/$PARALLEL_TASK" ] || {{ touch "{tmp_path}/$PARALLEL_TASK" && exit 3; }}
+echo done
+git commit --quiet --allow-empty -m "$PARALLEL_TASK" && touch .claude-task-complete
+"""
+    )
+    tool.chmod(0o755)
+    project = make_example(tmp_path)
+    (project / "agent.sh").write_text(f"#!/bin/sh\n{wrapper}")
+    (project / "agent.sh").chmod(0o755)
+    words = ["run", "parallel/TS-0001-greeter", "--generate-only", "--agent-command", "./agent.sh"]
+    assert parallelgen(*words, cwd=project, environment=environment).returncode == 0
+    script = project / "parallel/TS-0001-greeter/scripts/run-parallel.sh"
+    script.write_text(script.read_text().replace("limit_delay=60 tick=10", "limit_delay=1 tick=1"))
+    subprocess.run(["git", "add", "."], cwd=project, env=environment, check=True)
+    subprocess.run(["git", "commit", "-qm", "Add the agent"], cwd=project, env=environment, check=True)
+    ran = subprocess.run([script], cwd=project, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.stdout.count("task=task-001 status=limited until=") == 1
+    assert "task=task-001 status=started attempt" not in ran.stdout
+    read = (tmp_path / "task-001.input").read_text()
+    assert read.startswith("Do what parallel/TS-0001-greeter/tasks/task-001-hello.md says")
+    assert read.count("Do what ") == 1
+    assert "It was stopped by a usage limit, which is over now.\n" in read
+    sessions = re.findall("run --session (.*)", read)
+    assert len(sessions) == 2
+    assert len(set(sessions)) == 1
+    status = subprocess.run([script, "--status"], cwd=project, capture_output=True, text=True, check=True)
+    assert status.stdout.count(" total_usd=1.000000 ") == 3

@@ -145,10 +145,13 @@ def test_a_header_with_other_words_is_refused(word: str) -> None:
         read_words([word])
 
 
-def test_scripts_get_seconds_bytes_and_the_command_of_the_agent() -> None:
-    text = {row.name: row.text(read({"agent": "demo", "skip": "a,b"}, {})) for row in rows()}
+def test_scripts_get_seconds_bytes_and_the_name_of_the_agent() -> None:
+    text = {
+        row.name: row.text(read({"agent": "demo", "skip": "a,b", "max_cost": "7.50"}, {})) for row in rows()
+    }
     assert (text["task_timeout"], text["max_log_size"], text["skip"]) == ("7200", "104857600", "a,b")
-    assert "touch .claude-task-complete" in text["agent_command"]
+    assert (text["agent"], text["agent_command"]) == ("demo", "")
+    assert (text["stall_timeout"], text["limit_wait"], text["max_cost"]) == ("1800", "0", "7.50")
 
 
 @pytest.mark.parametrize("prefix", ["feature/", "a", "a.", "Team_1/x-", "a.lock", "x" * 50])
@@ -219,3 +222,28 @@ def test_limits_of_a_step(name: str, text: str, seconds: int) -> None:
 def test_limits_refused(text: str) -> None:
     with pytest.raises(OptionError, match=r"'--setup-timeout': .* is not a duration such as 90m"):
         read({"setup_timeout": text}, {})
+
+
+@pytest.mark.parametrize("name", ["gpt-5.2", "anthropic/claude-x[1m]", "us.a.b-v1:0", "m@2026", "~x", ""])
+def test_models_taken(name: str) -> None:
+    assert read({"model": name}, {}).model == name
+
+
+@pytest.mark.parametrize("name", ["-m", "a b", "$x", 'a"b', "a'b", "`x`", "a\n", "é", "a;b", "a\\b"])
+def test_models_refused(name: str) -> None:
+    with pytest.raises(OptionError, match=r"'--model': (?s:.*) is no name of a model"):
+        read({"model": name}, {})
+
+
+@pytest.mark.parametrize("text", ["-1", "1,5", ".5", "5.", "1.2345678", "1e3", "$5", "9" * 10, "٣"])
+def test_amounts_refused(text: str) -> None:
+    with pytest.raises(OptionError, match=r"'--max-cost': .* is not an amount such as 20 or 7\.50"):
+        read({"max_cost": text}, {})
+
+
+def test_agents_are_known_by_name() -> None:
+    assert read({"agent": "opencode"}, {}).agent == "opencode"
+    with pytest.raises(
+        OptionError, match="'AGENT_NAME': 'command' is not claude, codex, demo, gemini or opencode"
+    ):
+        read({}, {"AGENT_NAME": "command"})

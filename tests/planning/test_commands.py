@@ -1,3 +1,4 @@
+import json
 import subprocess
 from pathlib import Path
 
@@ -107,3 +108,45 @@ def test_validations_in_python(text: str, command: str) -> None:
 def test_validations_that_are_neither(text: str) -> None:
     (found,) = warned(text)
     assert found.startswith("warning: manifest.json: waves[0].validation: no shell command: ")
+
+
+def agents_told(tmp_path: Path, *lines: str, subagents: str = "0") -> list[str]:
+    root = directory(tmp_path / f"{len([*tmp_path.iterdir()])}", {"task-001": task(*lines)})
+    return [
+        str(problem) for problem in build(read(root), settings.read({"subagents": subagents}, {})).problems
+    ]
+
+
+def test_agent_and_model_of_a_task(tmp_path: Path) -> None:
+    listed = [{"id": "task-001", "cli": "opencode", "model": None}, "task-002"]
+    texts = {"task-001": task("cli: gemini", "model: a/b[1m]"), "task-002": task("agent: critic")}
+    plan = plan_of(directory(tmp_path / "d", texts, {"waves": [{"number": 1, "tasks": listed}]}))
+    assert [(found.cli, found.model, found.agent) for found in plan.tasks] == [
+        ("opencode", "a/b[1m]", None),
+        ("", "", "critic"),
+    ]
+    assert plan.adapters == ("claude", "command", "opencode")
+
+
+def test_an_agent_that_is_not_known(tmp_path: Path) -> None:
+    assert agents_told(tmp_path, "cli: cladue") == [
+        "error: tasks/task-001.md: cli: "
+        "expected one of claude, codex, demo, gemini, opencode, found 'cladue'\n"
+        "  did you mean 'claude'?"
+    ]
+    manifest = {"waves": [{"number": 1, "tasks": [{"id": "task-001", "cli": "command"}]}]}
+    (found,) = told(directory(tmp_path / "m", {"task-001": task()}, manifest))
+    assert found.startswith("error: manifest.json: waves[0].tasks[0].cli: expected one of claude, ")
+
+
+@pytest.mark.parametrize("model", ["-x", "a b", "$(true)", 'a"b', "a'b"])
+def test_a_model_that_is_no_name(tmp_path: Path, model: str) -> None:
+    (found,) = agents_told(tmp_path, f"model: {json.dumps(model)}")
+    assert found.startswith("error: tasks/task-001.md: model: expected the name of a model, found ")
+
+
+def test_a_subagent_is_looked_at_where_it_is_handed_on(tmp_path: Path) -> None:
+    assert agents_told(tmp_path, "agent: 'the critic'") == []
+    (found,) = agents_told(tmp_path, "agent: 'the critic'", subagents="1")
+    assert found == ("error: tasks/task-001.md: agent: expected the name of a subagent, found 'the critic'")
+    assert agents_told(tmp_path, "agent: team:critic-2", subagents="1") == []

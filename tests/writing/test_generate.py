@@ -65,6 +65,7 @@ def test_only_shell_files_of_another_library_are_removed(root: Path) -> None:
     assert check(root) == [
         "p/scripts/lib/link.sh: not a part of the library\n",
         "p/scripts/lib/old.sh: not a part of the library\n",
+        "p/scripts/lib/agents/mine.sh: not a part of the library\n",
     ]
     generate.write_scripts(root / "scripts", SCRIPTS)
     assert sorted(path.name for path in library.iterdir()) == [
@@ -74,7 +75,7 @@ def test_only_shell_files_of_another_library_are_removed(root: Path) -> None:
         "b.sh",
         "notes.md",
     ]
-    assert (library / "agents" / "mine.sh").exists()
+    assert not [*(library / "agents").iterdir()]
     assert (root / "scripts" / "mine.sh").exists()
     assert check(root) == []
 

@@ -132,16 +132,17 @@ def test_the_script_holds_the_checksums_of_the_library_beside_it(tmp_path: Path)
     plan = Plan("x", "", (Wave(1, (Task("task-001", "task-001-a", 1, (), None, "prompts/a"),)),))
     generate.write_scripts(tmp_path, render.scripts(plan, "parallel/x"))
     text = (tmp_path / "run-parallel.sh").read_text()
-    commands = {"cksum": "LC_ALL=C; cat lib/*.sh | cksum", "sha256": "LC_ALL=C; cat lib/*.sh | sha256sum"}
-    for command in commands.values():
+    files = "LC_ALL=C; cat lib/*.sh lib/agents/*.sh"
+    for command in (f"{files} | cksum", f"{files} | sha256sum"):
         answer = subprocess.run(
             ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True
         )
         assert answer.stdout.removesuffix("-\n").strip() in text
-    parts = sorted((tmp_path / "lib").iterdir())
+    parts = [*sorted((tmp_path / "lib").glob("*.sh")), *sorted((tmp_path / "lib/agents").iterdir())]
+    assert [path.name for path in parts[-2:]] == ["claude.sh", "command.sh"]
     assert hashlib.sha256(b"".join(path.read_bytes() for path in parts)).hexdigest() in text
     for path in parts:
-        assert path.read_bytes() == (render.template_folder() / "lib" / path.name).read_bytes()
+        assert path.read_bytes() == (render.template_folder() / path.relative_to(tmp_path)).read_bytes()
     attributes = (tmp_path / ".gitattributes").read_bytes()
     assert attributes == (render.template_folder() / "gitattributes").read_bytes()
 
@@ -218,8 +219,23 @@ def test_the_header_shows_what_is_executed_for_each_task() -> None:
     assert not [
         line for line in head(script(read({"agent": "demo"}, {}))) if "setup" in line or "verify" in line
     ]
-    demo = "#   agent   the 9 lines of AGENT_COMMAND below"
-    assert demo in head(script(read({"agent": "demo"}, {})))
+    launched = "#   agent   codex, as lib/agents/codex.sh launches it --model=gpt-5.2 --agent-args=-c a=b"
+    chosen = read({"agent": "codex", "model": "gpt-5.2", "agent_args": "-c a=b"}, {})
+    assert launched in head(script(chosen))
+
+
+def test_agents_of_tasks_are_shown_and_written() -> None:
+    own = Task("task-001", "task-001-a", 1, (), None, "prompts/a", agent="critic", cli="demo", model="m")
+    for subagents in ("0", "1"):
+        plan = Plan("x", "", (Wave(1, (own,)),), read({"agent": "claude", "subagents": subagents}, {}))
+        files = render.scripts(plan, "parallel/x")
+        lines = ["task-001 agent demo", "task-001 model m"] + ["task-001 subagent critic"] * int(subagents)
+        data = "".join(f"{line}\n" for line in lines)
+        assert f"<<'COMMANDS'\n{data}COMMANDS\n" in files[render.RUN]
+        assert "#   task-001: agent demo" in head(files[render.RUN])
+        names = ["claude", "command", "demo"]
+        assert [path for path in files if "agents/" in path] == [f"lib/agents/{name}.sh" for name in names]
+        assert "\nsetting AGENT_NAME claude --agent NAME 'claude|demo' " in files[render.RUN]
 
 
 def test_commands_stand_beside_the_plan() -> None:
