@@ -57,10 +57,19 @@ list_states() {
       }
       close(file)
     }
+    function add_facts(record, keys,   known, known_status, fact, n, i) {
+      known = facts
+      known_status = status
+      read_record(ENVIRON["state"] "/" $1 record)
+      n = split(facts, fact, " ")
+      facts = known
+      status = known_status
+      for (i = 1; i <= n; i++) if (fact[i] ~ "^(" keys ")=") facts = facts " " fact[i]
+    }
     function wave_status() {
       waiting = count["pending"] + count["limited"]
       if (count["running"] || (run == "running" && waiting && count["pending"] < size)) return "running"
-      if (count["interrupted"]) return "interrupted"
+      if (count["interrupted"] || (run == "interrupted" && count["limited"])) return "interrupted"
       if (count["failed"] || count["blocked"] || count["lost"] || count["limited"]) return "failed"
       if (!count["pending"]) return "completed"
       return count["completed"] ? "interrupted" : "pending"
@@ -81,15 +90,9 @@ list_states() {
         read_record(ENVIRON["state"] "/" $1 ".start")
         status = is_running ? "running" : facts != "" ? "lost" : told_status[$1] != "" ? told_status[$1] : "pending"
         if (facts == "") facts = told[$1]
-        if (is_running) {
-          known = facts
-          read_record(ENVIRON["state"] "/" $1 ".steps")
-          known = known (match(facts, / step=[a-z]+/) ? substr(facts, RSTART, RLENGTH) : "")
-          read_record(ENVIRON["state"] "/" $1 ".session")
-          cut = split(facts, fact, " ")
-          for (i = 1; i <= cut; i++) if (fact[i] ~ /^(answered|turns|input_tokens|output_tokens|cost_usd|total_usd)=/) known = known " " fact[i]
-          facts = known
-          status = "running"
+        else {
+          add_facts(".steps", "step")
+          add_facts(".session", "answered|turns|input_tokens|output_tokens|cost_usd|total_usd")
         }
       }
       # Whose verdict could not be recorded has failed all the same.

@@ -14,6 +14,7 @@ begin_attempt() {
   if [ "$ended_by" = limited ] && [ "${again#*" $id "}" = "$again" ]; then
     resuming=1 attempt=$record_attempt waited=$((${record_waited:-0} + now - record_finished))
     limits=$record_limits limited_since=$record_since first_started=$record_started first_started_at=$record_started_at
+    forget_facts said
     forget_verdict
     say "[run-parallel.sh: the limit is over]" >>"$log"
     progress "wave=$wave task=$id status=resumed"
