@@ -75,7 +75,9 @@ class Conversation:
 
     @property
     def command(self) -> str | None:
-        """Say what the shell is to run now."""
+        """Say what the shell is to run now, if there is one."""
+        if not self.tools.keys() & set(_SHELLS):
+            return None
         commands = self.told("run")
         done = sum(who == "tool" for who, _ in self.turns)
         if done < len(commands):

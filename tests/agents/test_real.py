@@ -42,7 +42,9 @@ class Night:
         self.environment = {**os.environ, **_environment(agent, service.url, folder / "home")}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        options = ("--agent", self.agent, "--no-baseline", *arguments)
+        # Without a model gemini asks one which to take.
+        model = ("--model", "gemini-3.8-flash") if self.agent == "gemini" else ()
+        options = ("--agent", self.agent, *model, "--no-baseline", *arguments)
         return self._start([BIN / "parallel-run", self.project.typed, *options])
 
     def run(self, *arguments: str) -> Result:
