@@ -74,11 +74,13 @@ class Conversation:
         return "".join(self.told("task"))
 
     @property
+    def has_shell(self) -> bool:
+        return bool(self.tools.keys() & set(_SHELLS))
+
+    @property
     def command(self) -> str | None:
-        """Say what the shell is to run now, if there is one."""
-        if not self.tools.keys() & set(_SHELLS):
-            return None
-        commands = self.told("run")
+        """Say what the shell is to run now."""
+        commands = self.told("run") if self.has_shell else []
         done = sum(who == "tool" for who, _ in self.turns)
         if done < len(commands):
             return commands[done]
@@ -145,9 +147,10 @@ class Service:
         self, conversation: Conversation, status: int, input_tokens: int = 0, output_tokens: int = 0
     ) -> None:
         last = next((text for who, text in reversed(conversation.turns) if who == "user"), "")
+        # What an agent asks beside, such as a title for its session, it does not put on the bill.
         request = (
             time.time(),
-            conversation.task,
+            conversation.task if conversation.has_shell else "",
             len(conversation.turns),
             last,
             status,

@@ -40,6 +40,9 @@ class Night:
             (self.project.directory / "prompts" / f"{id}.txt").write_text(f"Do {id}.\n\n{text}")
         git(self.project.root, "commit", "-qam", "Write prompts")
         self.environment = {**os.environ, **_environment(agent, service.url, folder / "home")}
+        if agent == "opencode":
+            # Several that start at once in a new home get in each other's way while they make its database.
+            _result(self._start(["opencode", "session", "list"]))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         # Without a model gemini asks one which to take.
