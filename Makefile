@@ -9,7 +9,7 @@ WHOLE_SCRIPT_RULES = SC2034,SC2153,SC2154
 INDIRECT_RULES = SC2329,SC2153
 SHFMT = $(BIN)/shfmt -ln posix -i 2 -ci
 
-.PHONY: demo test matrix shells pytest lint fmt chaos bench setup clean
+.PHONY: demo test matrix shells pytest test-agents lint fmt chaos bench setup clean
 
 demo: .venv/.compiled
 	$(BIN)/parallelgen demo
@@ -32,6 +32,28 @@ shells: setup
 pytest: setup
 	@mkdir -p build
 	@$(BIN)/python -m pytest >build/pytest.txt 2>&1; status=$$?; cat build/pytest.txt; exit $$status
+
+# The real command lines, in whole plans against a stand-in of their services: AGENTS=claude takes two minutes and a half, all take
+# a quarter of an hour. npm is asked once for each, in this version, in a folder of its own.
+AGENTS = claude codex gemini opencode
+PACKAGE_claude = @anthropic-ai/claude-code@2.1.330
+PACKAGE_codex = @openai/codex@0.169.0
+PACKAGE_gemini = @google/gemini-cli@0.61.0
+PACKAGE_opencode = opencode-ai@1.18.33
+test-agents: setup $(AGENTS:%=build/agents/%/.stamp)
+	PARALLELGEN_AGENTS="$(AGENTS)" $(BIN)/python -m pytest tests/agents/test_real.py --durations=0 -rA
+
+# What cannot be installed is a failure in CI; elsewhere its tests are skipped.
+build/agents/%/.stamp: Makefile
+	@mkdir -p $(@D)
+	@echo "test-agents: installing $(PACKAGE_$*) in $(@D)"
+	@if npm install --prefix $(@D) --no-save --no-package-lock --no-audit --no-fund --loglevel=error $(PACKAGE_$*) && \
+	  $(@D)/node_modules/.bin/$* --version; then \
+	  touch $@; \
+	else \
+	  echo "ERROR: test-agents: $(PACKAGE_$*) could not be installed: npm says why above; is there a network, and npm?" >&2; \
+	  test -z "$$CI"; \
+	fi
 
 lint: .venv/.dev-stamp
 	$(BIN)/ruff check .
