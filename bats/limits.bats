@@ -257,26 +257,31 @@ crash_at() {
   plan_of claude
   use_claude
   unset AGENT_COMMAND
-  agent task-001 <<<"$meet_claude"' work; finish; result 1 false'
+  agent task-001 <<<'[ -s "$TEST_NOTES/notes" ] || { note launched; rmdir "$TEST_NOTES/waiting"; }; '"$meet_claude"' work; finish; result 1 false'
   resets_in 3
+  # Not before its launch.
+  mkdir "$TEST_NOTES/waiting"
   wait_at mv "$1"
   launch --max-concurrent 1
+  await test -s "$TEST_NOTES/notes"
   await test -e "$TEST_NOTES/waiting"
   crash
   completes --retry-failed
   same 'resumed completed' "$(lines_of task-001)"
   same 1 "$(fact attempt task-001.result)"
-  same limit-1 "$(notes)"
+  same 'launched limit-1' "$(notes)"
 }
 
 @test "a runner that dies between the end of its agent and the verdict: the scheduler sees the limit" {
   plan_of claude
   use_claude
   unset AGENT_COMMAND
-  agent task-001 <<<"$meet_claude"' work; finish; result 1 false'
+  agent task-001 <<<'[ -s "$TEST_NOTES/notes" ] || { note launched; rmdir "$TEST_NOTES/waiting"; }; '"$meet_claude"' work; finish; result 1 false'
   resets_in 4
+  mkdir "$TEST_NOTES/waiting"
   wait_at mv "*.session"
   launch --max-concurrent 1
+  await test -s "$TEST_NOTES/notes"
   await test -e "$TEST_NOTES/waiting"
   kill -s KILL "$(fact pid task-001.start)"
   kill_all 'sleep 60'

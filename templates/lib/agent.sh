@@ -40,7 +40,7 @@ run_group() {
   left_count=$#
   left_running=$({ ps -A -o pid= -o args= 2>/dev/null || ps -o pid= -o args=; } |
     awk -v list="$processes " 'index(list, " " $1 " ")')
-  say "${id#.}: stopping what the ${step_name:-agent} left running:" "$left_running" >>"$step_log"
+  say "stopping what the ${step_name:-agent} of ${id#.} left running:" "$left_running" | sed 's/^/[run-parallel.sh: /; s/$/]/' >>"$step_log"
   stop_processes "$last_step"
 }
 
@@ -62,8 +62,8 @@ run_agent() {
   step_log=$log
   launch_agent
   # Where its session is gone, the agent begins a new one.
-  if [ "$exit_code" -ne 0 ] && [ -n "$resumed" ] && [ -z "$cause$overdue$record_begun" ]; then
-    forget_facts session
+  if [ "$exit_code" -ne 0 ] && [ -n "$resumed" ] && [ -z "$cause$overdue$record_begun$record_outcome" ]; then
+    replace_facts '' session
     launch_agent
   fi
   if [ -n "$cause$overdue" ]; then

@@ -78,6 +78,7 @@ decide() {
         since = fact[id[n], "since"] > given["began"] + 0 ? fact[id[n], "since"] : given["began"]
         if (given["limit_wait"] + 0 && fact[id[n], "until"] - since > given["limit_wait"] + 0) hopeless[a] = "give_up"
       }
+      for (a in limit) if (limit[a] > given["now"] + 0 && paused[a] != limit[a]) print "pause", a, limit[a]
       for (n = 1; n <= count; n++) {
         a = agent[n]
         if (status[n] == "failed" && error[id[n]] == "agent_config") hopeless[a] = "refuse"
@@ -85,7 +86,6 @@ decide() {
         refused[a]
         print hopeless[a], a, line[n]
       }
-      for (a in limit) if (limit[a] > given["now"] + 0 && paused[a] != limit[a] && !(a in hopeless)) print "pause", a, limit[a]
       for (a in paused) if (!(a in limit) && !(a in probed) && !(a in hopeless)) print "resume", a
     }
 

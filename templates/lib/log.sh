@@ -10,6 +10,7 @@
 #   count(key, number)        turns, input_tokens, output_tokens or cost_usd stands at so much in this launch, or, for a key
 #                             that BEGIN { in_session = " KEY " } names, in this session; add(key, number): so much more
 #   fail(status, resets_at)   the service has refused: its HTTP status, if any, and when the limit ends, if it has told
+# What it cannot learn from it leaves out with BEGIN { dull = "regular expression of such a line" }.
 # Where an exit status tells more than the log: END { if (exit_code == N) fail(STATUS) }
 # shellcheck disable=SC2016  # it is awk that expands it
 log_words='
@@ -25,7 +26,8 @@ log_words='
           if (word != "" && word != "null") value[base[depth] key[depth]] = word
           word = ""
           if (c ~ /[{[]/) {
-            base[depth + 1] = depth ? base[depth] key[depth] "." : ""
+            # Nobody asks for what lies deep.
+            base[depth + 1] = depth ? (depth < 20 ? base[depth] key[depth] : "") "." : ""
             kind[++depth] = c
             key[depth] = c == "[" ? 0 : ""
           } else if (c ~ /[]}]/) depth--
@@ -77,7 +79,7 @@ log_words='
         return
       }
     }
-    function answer() { fact["answered"] = fact["launched"] }
+    function answer() { fact["answered"] = fact["launched"]; fact["outcome"] = "" }
     function count(key, number) {
       # They are texts, and as texts 0.03 comes before 0.030000.
       number += 0
@@ -89,7 +91,7 @@ log_words='
       if (key == "cost_usd") fact["total_usd"] += number
     }
     function fail(status, resets_at) {
-      fact["outcome"] = status ~ /^(429|503|529)$/ ? "limited" : status ~ /^4/ ? "agent_config" : "agent_service"
+      fact["outcome"] = status ~ /^(429|503|529)$/ ? "limited" : status ~ /^40[0-4]$/ ? "agent_config" : "agent_service"
       if (is_time(resets_at)) fact["resets_at"] = resets_at
     }
     function is_time(string) { return string ~ /^[0-9]+$/ && length(string) < 11 }
@@ -111,6 +113,7 @@ log_words='
       }
       text = $0
       is_object = text ~ /^[ \t]*\{/
+      if (dull != "" && !readable && text ~ dull && text ~ /\}$/) { fact["offset"] += length(text) + 1; held = 0; next }
       is_event = is_object && read_json(text)
       # The last line may not be whole yet.
       torn = is_object && !is_event ? text : ""
@@ -121,12 +124,12 @@ log_words='
     }
     END {
       if (torn != "") fact["offset"] -= length(torn) + 1
+      if (exit_code == "0") answer()
       # What the agent itself has written, in place of a log that can be read.
       while (readable == "" && ENVIRON["told"] != "" && (getline line < ENVIRON["told"]) > 0) {
         key = substr(line, 1, index(line, "=") - 1)
         line = clean(substr(line, index(line, "=") + 1))
-        if (key == "session") begin(line)
-        if (key == "session" && line == "") fact["begun"] = ""
+        if (key == "session") { fact[key] = line; if (line == "") fact["begun"] = "" }
         if (key == "said") show(line)
         if (key == "resets_at" && is_time(line)) fact[key] = line
         if (key ~ /^(turns|input_tokens|output_tokens|cost_usd)$/ && line ~ /^[0-9]+(\.[0-9]+)?$/ && length(line) < 16) count(key, line)
@@ -142,7 +145,7 @@ log_words='
     }'
 
 # The most that is read of a log at once, in bytes: of more only the end.
-most_read=131072
+most_read=16777216
 
 # read_log [<exit status>]: read what the log of the agent has more than last time, and what the agent has written to
 # PARALLEL_RESULT, into the record of its session
@@ -173,7 +176,13 @@ show_log() {
   [ -f "$log" ] || fail "ERROR: $id has no log"
   offset=0 is_over=0
   while [ "$is_over" -eq 0 ]; do
-    [ "$follow" -eq 1 ] && [ ! -s "$state/$id.result" ] || is_over=1
+    if [ "$follow" -eq 0 ]; then
+      is_over=1
+    elif read_record "$id.result"; then
+      [ "$record_status" = limited ] || is_over=1
+    else
+      read_record "$id.start" && is_alive "$record_pid" "$record_identity" || is_over=1
+    fi
     # A new attempt has a new log.
     [ "$(wc -c <"$log")" -ge "$offset" ] || offset=0
     {

@@ -8,8 +8,8 @@ start_afresh() {
     # Where a scheduler was killed its agent may still be at work.
     [ ! -e "$state/$id.agent" ] || stop_remains
     [ "$force" -eq 0 ] || set_aside || fail "ERROR: cannot move worktree and branch of $id aside"
-    for record in start agent result earlier stopped steps before feedback session; do
-      [ ! -e "$state/$id.$record" ] || rm -f -- "$state/$id.$record"
+    for record in start agent result earlier stopped steps before feedback session told; do
+      [ ! -e "$state/$id.$record" ] || rm -r -f -- "$state/$id.$record"
     done
   done <<EOF
 $selected
@@ -83,13 +83,13 @@ main() {
   default_agent=${default_agent:-$AGENT_NAME}
   own_agents=$(say "$own_commands" | awk '$2 == "agent" { printf "%s:%s ", $1, $3 }')
   locate "${directory:-$scripts/..}"
+  read_boot
+  read_clock
+  read_identity "$$"
   if [ "$mode" = logs ]; then
     show_log
     return
   fi
-  read_boot
-  read_clock
-  read_identity "$$"
   own_identity=$identity problems=0 imported='' running='' unrecorded='' run_outcome=''
   enter_repository
   choose_tools

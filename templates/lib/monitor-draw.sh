@@ -86,7 +86,7 @@ draw_frame() {
       spent += cost[i]
       commits[i] = value[record ":commits"]
       if (value[record ":error"] != "") note[i] = value[record ":error"]
-      else if (outcome[i] == "limited") note[i] = "goes on in " span(value[record ":until"] - now)
+      else if (outcome[i] == "limited") note[i] = value["run:status"] == "running" ? "goes on in " span(value[record ":until"] - now) : "waits for --retry-failed"
       else if (value[record ":by"] != "") note[i] = "by " value[record ":by"]
       else if (value[record ":uncommitted"] + 0 > 0) note[i] = value[record ":uncommitted"] " uncommitted"
       else if (value[record ":attempt"] + 0 > 1) note[i] = "attempt " value[record ":attempt"]

@@ -156,7 +156,11 @@ bury_task() {
 
 # record_end: record the verdict on a task whose runner died
 record_end() {
+  read_record "$id.session"
+  launched=${record_launched:-$now}
   read_record "$id.start"
+  # Nobody knows when the limit was met; what came after the launch is not the time of the task.
+  [ "$verdict" != limited ] || record_waited=$((${record_waited:-0} + now - launched))
   write_result "attempt=$record_attempt" "tried=$record_tried" "error=$error" "step=$step_name" "waited=$record_waited" \
     "started=$record_started" "started_at=$record_started_at"
 }
@@ -244,7 +248,7 @@ run_plan() {
   done
   run_outcome=$outcome run_finished=$now run_finished_at=$now_at
   [ "$run_outcome" = failed ] || reason=
-  [ "$opened" != ' ' ] || say "Nothing is left to run."
+  [ "$opened$run_outcome" != ' completed' ] || say "Nothing is left to run."
   # The record last: who finds it completed may rely on the manifest.
   write_manifest
   write_run "$run_outcome" || warn "ERROR: cannot write to '$state'" "  Is the disk full?"

@@ -6,14 +6,17 @@ choose_session() {
     sed 's/^\(.\{8\}\)\(.\{4\}\).\(.\{3\}\).\(.\{3\}\)/\1-\2-4\3-a\4-/')
 }
 
-# forget_facts <key>...: take these out of the record of the session
-forget_facts() {
+# replace_facts <lines> <key>...: take these keys out of the record of the session, and add the lines
+replace_facts() {
+  added=$1
+  shift
   # shellcheck disable=SC2046  # words
-  set -- $(printf ' -e ^%s=' "$@")
-  [ ! -s "$state/$id.session" ] || {
-    grep -v "$@" <"$state/$id.session" >"$state/.$id.session.new"
-    mv -f -- "$state/.$id.session.new" "$state/$id.session"
-  }
+  set -- $(printf ' -e /^%s=/d' "$@")
+  [ -e "$state/$id.session" ] || [ -n "$added" ] || return 0
+  {
+    [ ! -e "$state/$id.session" ] || sed "$@" <"$state/$id.session"
+    printf '%s' "$added"
+  } >"$state/.$id.session.new" && mv -f -- "$state/.$id.session.new" "$state/$id.session"
 }
 
 # choose_command: choose how the agent is launched: in its session, if it has one. Sets: command, session (empty where it cannot
@@ -23,21 +26,19 @@ choose_command() {
   if read_record "$id.session" && [ "$record_agent" = "$agent" ]; then
     session=$record_session
   fi
+  read_clock
   if [ -n "$session" ]; then
     resumed=1
     "resume_$agent"
-    forget_facts launched begun outcome resets_at answered
+    replace_facts "launched=$now$newline" launched begun outcome resets_at answered
   else
     "launch_$agent"
-    # What this session has cost counts from the beginning; what the task has cost stays.
-    forget_facts agent session launched begun outcome resets_at answered counted_turns counted_input_tokens \
-      counted_output_tokens counted_cost_usd
     # A command that names its session gets one.
     [ "${command#*PARALLEL_SESSION}" = "$command" ] || choose_session
-    say "agent=$agent" "session=$session" >>"$state/$id.session"
+    # What this session has cost counts from the beginning; what the task has cost stays.
+    replace_facts "agent=$agent${newline}session=$session${newline}launched=$now$newline" agent session launched begun outcome \
+      resets_at answered counted_turns counted_input_tokens counted_output_tokens counted_cost_usd
   fi
-  read_clock
-  say "launched=$now" >>"$state/$id.session"
 }
 
 # write_input: write what the agent is told: its prompt; where the task was attempted before a message, and the prompt only to one
@@ -81,6 +82,7 @@ describe_end() {
 launch_agent() {
   overdue=
   choose_command
+  ! command -v "prepare_$agent" >/dev/null || "prepare_$agent"
   write_input || { error=state && return; }
   [ ! -e "$state/$id.told" ] || rm -rf -- "$state/$id.told"
   watch_agent &
@@ -116,28 +118,30 @@ judge_launch() {
   [ -z "$record_answered" ] || [ "$exit_code,$record_resets_at" = 75, ] || limits=0
   [ "$limits" -gt 0 ] || limited_since=$now
   limits=$((limits + 1))
-  # Where the service has told a time we trust it, but not for ever.
-  if [ "${record_resets_at:-0}" -gt "$now" ] && [ "$limits" -le 2 ]; then
-    limited_until=$record_resets_at
-    return
-  fi
   limited_until=$((now + limit_delay * (limits > 5 ? 30 : 1 << (limits - 1))))
-  [ "${record_resets_at:-0}" -le "$limited_until" ] || limited_until=$record_resets_at
+  if [ "${record_resets_at:-0}" -gt "$now" ]; then
+    # A service that tells the next second again and again is not asked each second.
+    limited_until=$((limits > 2 ? now + limit_delay : now))
+    [ "$record_resets_at" -le "$limited_until" ] || limited_until=$record_resets_at
+  elif [ "$LIMIT_WAIT" -gt 0 ] && [ "$limited_until" -gt $((limited_since + LIMIT_WAIT)) ] && [ "$now" -lt $((limited_since + LIMIT_WAIT)) ]; then
+    # What we only guess is no reason to give up: a last try when the time is over.
+    limited_until=$((limited_since + LIMIT_WAIT))
+  fi
 }
 
-# find_limit: where a limit has stopped the agent of a task whose runner died, that is the verdict. Sets: verdict error and what
-# judge_launch sets
+# find_limit: where a limit has stopped the agent of a task whose runner died, that is the verdict. Sets: verdict error
+# limited_until limited_since limits
 find_limit() {
   limited_until='' limits=0 limited_since=''
   [ -s "$state/$id.session" ] || return 0
   find_commands
   read_log
   read_record "$id.session"
-  # The exit status of another command is lost; that it has told a time is not.
-  [ "$record_outcome" = limited ] || { [ -z "$record_outcome" ] && [ "${record_resets_at:-0}" -gt "$now" ]; } || return 0
-  record_outcome=limited
-  exit_code=1 verdict=limited error=
-  judge_launch
+  # The exit status may be lost; that the service has told a time is not.
+  [ "$record_outcome" = limited ] || [ -z "$record_outcome" ] && [ "$step_name" != verify ] &&
+    [ -n "$record_outcome$record_resets_at" ] || return 0
+  # Who goes on finds out whether it still lasts.
+  verdict=limited error='' limits=1 limited_since=$now limited_until=${record_resets_at:-$now}
 }
 
 # find_limited: give the tasks whose runner and scheduler died after a limit had stopped them their verdict
@@ -148,7 +152,8 @@ find_limited() {
     esac
     [ -e "$state/$id.start" ] && [ ! -s "$state/$id.result" ] || continue
     use_task
-    verdict='' step_name=agent
+    read_record "$id.steps"
+    verdict='' step_name=$record_step
     find_limit
     [ -z "$verdict" ] || record_end
   done <<EOF

@@ -14,7 +14,7 @@ write_record() {
 # read_record <name>: read the record; false when there is none. Sets: record_KEY for each key below, empty without a line
 read_record() {
   for key in status attempt pid identity commits uncommitted error started started_at finished finished_at base_branch \
-    base_commit start_commit max_concurrent wave used tried tip stopped slot step included setup worked proof agent session begun \
+    base_commit start_commit max_concurrent wave used tried tip stopped slot step included setup worked proof agent session launched begun \
     offset outcome resets_at answered said turns input_tokens output_tokens cost_usd total_usd until limits since waited reason; do
     eval "record_$key="
   done

@@ -48,7 +48,7 @@ forget_steps() {
   for record in steps before feedback; do
     [ ! -e "$state/$id.$record" ] || rm -f -- "$state/$id.$record"
   done
-  forget_facts session
+  replace_facts '' session
   has_included='' was_including=0 set_up_with='' has_worked=''
 }
 

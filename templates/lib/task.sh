@@ -8,21 +8,24 @@ begin_attempt() {
   [ "$tried" -eq 0 ] || resuming=1
   if read_record "$id.result"; then
     ended_by=${record_error:-$record_status}
+    case $ended_by in
+      skipped | blocked) ended_by= ;;
+    esac
   elif [ "$resuming" -eq 1 ] && [ -e "$state/$id.start" ]; then
     ended_by=lost
   fi
   if [ "$ended_by" = limited ] && [ "${again#*" $id "}" = "$again" ]; then
     resuming=1 attempt=$record_attempt waited=$((${record_waited:-0} + now - record_finished))
     limits=$record_limits limited_since=$record_since first_started=$record_started first_started_at=$record_started_at
-    forget_facts said
+    replace_facts '' launched begun answered said
     forget_verdict
     say "[run-parallel.sh: the limit is over]" >>"$log"
     progress "wave=$wave task=$id status=resumed"
     return
   fi
-  [ "$fresh" -eq 0 ] || [ "${again#*" $id "}" = "$again" ] || forget_facts session
+  [ "$fresh" -eq 0 ] || [ "${again#*" $id "}" = "$again" ] || replace_facts '' session
   first_started=
-  forget_facts offset turns input_tokens output_tokens cost_usd outcome resets_at said
+  replace_facts '' offset turns input_tokens output_tokens cost_usd outcome resets_at said
   keep_log "$logs/$id"
   attempt=$turn
   printf '' >"$log"

@@ -14,10 +14,12 @@ resume_claude() {
 # shellcheck disable=SC2016  # it is awk that expands it
 read_claude='
   # It adds up what a session has cost, and turns and tokens anew with each launch.
-  BEGIN { in_session = " cost_usd " }
+  BEGIN { in_session = " cost_usd "; dull = "^[{]\"type\":\"user\"" }
   function read_event(   i, at) {
     if (value["type"] == "system" && value["subtype"] == "init") begin(value["session_id"])
     if (value["type"] == "assistant" && value["is_api_error_message"] != "true") answer()
+    # Without a login there is no status.
+    if (value["error"] == "authentication_failed") unknown = 401
     for (i = 0; (at = "message.content." i ".") "type" in value; i++) {
       if (value[at "type"] == "text") say(value[at "text"])
       if (value[at "type"] == "tool_use") use(value[at "name"], at "input.")
@@ -32,7 +34,8 @@ read_claude='
       value["usage.cache_read_input_tokens"])
     count("output_tokens", value["usage.output_tokens"])
     count("cost_usd", value["total_cost_usd"])
-    if (value["is_error"] == "true" && value["terminal_reason"] == "api_error") fail(value["api_error_status"], fact["resets_at"])
+    if (value["is_error"] == "true" && value["terminal_reason"] == "api_error")
+      fail(value["api_error_status"] != "" ? value["api_error_status"] : unknown, fact["resets_at"])
   }
   function read_text() { show(text) }
   function use(tool, at,   i, keys, key) {

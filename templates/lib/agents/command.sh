@@ -12,6 +12,6 @@ resume_command() {
 
 # Of what it prints nothing but the words counts.
 read_command='
-  BEGIN { fact["begun"] = 1 }
+  END { if (fact["begun"] == "") begin(fact["session"]) }
   function read_event() { read_text() }
   function read_text() { answer(); show(text) }'

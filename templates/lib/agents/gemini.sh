@@ -7,13 +7,12 @@ launch_gemini() {
 }
 
 resume_gemini() {
-  share_identity
   command="gemini --approval-mode yolo --skip-trust --output-format stream-json ${1:---resume} \"\$PARALLEL_SESSION\""
   command="$command${model:+ -m \"$model\"}${AGENT_ARGS:+ $AGENT_ARGS}"
 }
 
 # Its shell hides the identity that git is configured with from what it runs, commits included.
-share_identity() {
+prepare_gemini() {
   user=$(read_git -C "$root" config user.name) &&
     export GIT_AUTHOR_NAME="${GIT_AUTHOR_NAME:-$user}" GIT_COMMITTER_NAME="${GIT_COMMITTER_NAME:-$user}"
   user=$(read_git -C "$root" config user.email) &&
