@@ -18,11 +18,13 @@ _RESULT = (
     '{"type":"result","is_error":false,"num_turns":9,"total_cost_usd":1.5,'
     '"usage":{"input_tokens":10,"output_tokens":5}}\n'
 )
-#: What a task runner does then; it is not told how far it has read before.
+#: What a log of 100 MB in two hours gains between two looks of the runner, in bytes.
+_UNREAD = 280_000
+#: What a task runner does at the end: it has looked every 20 seconds before.
 _READ = """
-for file in "$1"/*.sh "$1"/agents/claude.sh; do . "$file"; done
+for file in text state log agents/claude; do . "$1/$file.sh"; done
 state=. id=task log=log agent=claude
-printf 'agent=claude\\nlaunched=1\\n' >task.session
+printf 'agent=claude\\nlaunched=1\\noffset=%s\\n' "$2" >task.session
 read_log 0
 """
 
@@ -38,7 +40,7 @@ def measure(*, quick: bool) -> Iterator[Figure]:
             log.write(_RESULT)
         found = in_turn(
             {
-                "ours": partial(_take, place, ("sh", "-c", _READ, "sh", str(_LIBRARY))),
+                "ours": partial(_take, place, ("sh", "-c", _READ, "sh", str(_LIBRARY), str(size - _UNREAD))),
                 "theirs": partial(_take, place, ("sh", "-c", "wc -l <log >count; tail log >end")),
             },
             5 if quick else 25,
