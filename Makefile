@@ -59,8 +59,8 @@ lint: .venv/.dev-stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/shellcheck -s sh -e $(WHOLE_SCRIPT_RULES) templates/lib/*.sh
-	$(SHFMT) -d templates/lib/*.sh
+	$(BIN)/shellcheck -s sh -e $(WHOLE_SCRIPT_RULES) templates/lib/*.sh templates/lib/agents/*.sh
+	$(SHFMT) -d templates/lib/*.sh templates/lib/agents/*.sh
 	$(BIN)/shellcheck -s sh bats/matrix bats/userlands/build bats/userlands/enter
 	$(SHFMT) -d bats/matrix bats/userlands/build bats/userlands/enter
 	rm -rf build/scripts
@@ -69,14 +69,14 @@ lint: .venv/.dev-stamp
 	$(SHFMT) -d build/scripts/*/*.sh
 	for folder in build/scripts/*; do \
 	  { grep -oh '[$${]record_[a-z_]*[a-z]' $$folder/lib/*.sh | sort -u | sed 's/^.//; s/$$/=/' && \
-	    cat $$folder/lib/*.sh $$folder/run-parallel.sh; } | \
+	    cat $$folder/lib/*.sh $$folder/lib/agents/*.sh $$folder/run-parallel.sh; } | \
 	  $(BIN)/shellcheck -s sh -e $(INDIRECT_RULES) - || exit; \
 	done
 
 fmt: .venv/.dev-stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(SHFMT) -w templates/lib/*.sh bats/matrix bats/userlands/build bats/userlands/enter
+	$(SHFMT) -w templates/lib/*.sh templates/lib/agents/*.sh bats/matrix bats/userlands/build bats/userlands/enter
 
 # Kill N runs at random instants, resume them, and count what was lost.
 N = 100

@@ -77,7 +77,7 @@ def night(seed: int, folder: Path) -> Night:
             argv = ["sh", str(script), *options]
             machine.start(name, argv, _environment(folder), folder / "project", folder / f"{name}.txt")
             left = crashes.pop(0) - time.time() if crashes else _PATIENCE
-            if machine.wait(name, max(0.2, left)) is not None or not crashes and left == _PATIENCE:
+            if machine.wait(name, max(0.2, left)) is not None or (not crashes and left == _PATIENCE):
                 break
             machine.crash()
             found.crashes += 1
