@@ -69,7 +69,7 @@ lint: .venv/.dev-stamp
 	$(SHFMT) -d build/scripts/*/*.sh
 	for folder in build/scripts/*; do \
 	  { grep -oh '[$${]record_[a-z_]*[a-z]' $$folder/lib/*.sh | sort -u | sed 's/^.//; s/$$/=/' && \
-	    cat $$folder/lib/*.sh $$folder/lib/agents/*.sh $$folder/run-parallel.sh; } | \
+	    cat $$folder/lib/*.sh $$folder/run-parallel.sh; } | \
 	  $(BIN)/shellcheck -s sh -e $(INDIRECT_RULES) - || exit; \
 	done
 

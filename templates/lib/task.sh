@@ -15,7 +15,7 @@ begin_attempt() {
     ended_by=lost
   fi
   if [ "$ended_by" = limited ] && [ "${again#*" $id "}" = "$again" ]; then
-    resuming=1 attempt=$record_attempt waited=$((${record_waited:-0} + now - record_finished))
+    resuming=1 attempt=$record_attempt waited=$((${record_waited:-0} + now - ${record_finished:-$now}))
     limits=$record_limits limited_since=$record_since first_started=$record_started first_started_at=$record_started_at
     replace_facts '' launched begun answered said
     forget_verdict
