@@ -4,7 +4,8 @@ PYTHON = python3
 BIN = .venv/bin
 NEEDS = import sys; sys.exit(None if sys.version_info >= (3, 10) else "Python 3.10 or newer is needed")
 # Each file of the library is a part of one script: its neighbours set and use its variables. What nobody sets or uses is
-# found in the whole, where only traps call some functions, settings are in upper case, and read_record sets record_KEY.
+# found in the whole, where only traps call some functions, settings are in upper case, read_record sets record_KEY, and what an
+# adapter sets is used by its name.
 WHOLE_SCRIPT_RULES = SC2034,SC2153,SC2154
 INDIRECT_RULES = SC2329,SC2153
 SHFMT = $(BIN)/shfmt -ln posix -i 2 -ci
@@ -69,7 +70,9 @@ lint: .venv/.dev-stamp
 	$(SHFMT) -d build/scripts/*/*.sh
 	for folder in build/scripts/*; do \
 	  { grep -oh '[$${]record_[a-z_]*[a-z]' $$folder/lib/*.sh | sort -u | sed 's/^.//; s/$$/=/' && \
-	    cat $$folder/lib/*.sh $$folder/run-parallel.sh; } | \
+	    cat $$folder/lib/*.sh $$folder/lib/agents/*.sh && \
+	    grep -oh '^[a-z_]*=' $$folder/lib/agents/*.sh | sed 's/=$$/"/; s/^/: "$$/' && \
+	    cat $$folder/run-parallel.sh; } | \
 	  $(BIN)/shellcheck -s sh -e $(INDIRECT_RULES) - || exit; \
 	done
 

@@ -54,13 +54,13 @@ list_ignored() {
 # look_into <paths> du | find <option>...: ask one of these about paths
 look_into() (
   [ -n "$1" ] || return 0
-  paths=$(say "$1" | sed 's/^/.\//') command=$2
+  paths=$(say "$1" | sed 's/^/.\//') action=$2
   shift 2
   cd -- "$root" || return
   IFS=$newline
   set -f
   # shellcheck disable=SC2086  # a path each
-  case $command in
+  case $action in
     du) du -k -s $paths ;;
     *) find $paths "$@" ;;
   esac 2>/dev/null
