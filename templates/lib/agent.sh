@@ -66,7 +66,7 @@ run_agent() {
     replace_facts '' session
     launch_agent
   fi
-  if [ -n "$cause$overdue" ]; then
+  if [ -n "$cause$overdue$error" ]; then
     exit_code=''
     [ -z "$overdue" ] || error=stalled
     return

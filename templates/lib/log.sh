@@ -152,7 +152,7 @@ most_read=16777216
 read_log() {
   read_record "$id.session"
   size=$(wc -c <"$log")
-  offset=${record_offset:-0}
+  offset=${record_offset:-0} size=${size:-${record_offset:-0}}
   # It may have been emptied.
   [ "$offset" -le "$size" ] || offset=$size
   cut=

@@ -174,7 +174,9 @@ def list_calls(folder: Path, *, steps: bool = False) -> dict[str, list[str]]:
     voyage.machine.crash()
     if status != 0:
         raise RuntimeError((folder / "run-1.txt").read_text())
-    calls = {path.name: path.read_text().splitlines() for path in (folder / "faults").iterdir()}
+    calls = {
+        path.name: path.read_text(errors="replace").splitlines() for path in (folder / "faults").iterdir()
+    }
     shutil.rmtree(folder)
     return calls
 
@@ -230,7 +232,7 @@ def suffer(fault: Fault, folder: Path, shell: tuple[str, ...] = ("sh",), *, step
             outcome.violations += hear(voyage, name, voyage.await_end(name))
         # Who was killed at once has not written it.
         if (call := folder / "faults" / "fired" / "call").exists():
-            voyage.tell(f"{fault}: {call.read_text().strip()}")
+            voyage.tell(f"{fault}: {call.read_text(errors='replace').strip()}")
         voyage.peaceful()
     finally:
         voyage.machine.crash()
