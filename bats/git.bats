@@ -996,8 +996,8 @@ land() {
   agent task-001 <<<'sleep 301 & sleep 302 & work; echo x >left; finish'
   completes
   task_ended task-001 'completed commits=1 uncommitted=1 stopped=2'
-  has "$logs/task-001.log" 'task-001: stopping what the agent left running:'
-  same 2 "$(grep -c ' sleep 30[12]$' "$logs/task-001.log")"
+  has "$logs/task-001.log" '[run-parallel.sh: stopping what the agent of task-001 left running:]'
+  same 2 "$(grep -c ' sleep 30[12]]$' "$logs/task-001.log")"
   same 2 "$(grep -c ' sleep 30[12]$' "$state/task-001.stopped")"
   all_dead
   agent task-001 <<<'finish'

@@ -46,7 +46,12 @@ END
 
 @test "the library is that of the templates, byte for byte, and a pull request shows the plan and nothing else" {
   project five
-  diff -r "${BATS_TEST_DIRNAME%/*}/templates/lib" "$dir/scripts/lib"
+  diff -r -x agents "${BATS_TEST_DIRNAME%/*}/templates/lib" "$dir/scripts/lib"
+  # Of the adapters those that may be used.
+  for file in claude command; do
+    cmp "${BATS_TEST_DIRNAME%/*}/templates/lib/agents/$file.sh" "$dir/scripts/lib/agents/$file.sh"
+  done
+  [ "$(find "$dir/scripts/lib/agents" -name '*.sh' | wc -l)" -eq 2 ]
   same 'generated: true' "$(git -C "$project" check-attr linguist-generated "$directory/scripts/lib/task.sh" | sed 's/.*linguist-//; s/: set/: true/')"
   # Header, settings and plan in 100 lines, and one more a task.
   [ "$(wc -l <"$project/$script")" -le 105 ]

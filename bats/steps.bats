@@ -469,7 +469,7 @@ AGENT
   completes
   absent "$TEST_NOTES/notes"
   task_ended task-001 'completed commits=1'
-  has "$logs/task-001.setup.log" 'task-001: stopping what the setup left running:'
+  has "$logs/task-001.setup.log" '[run-parallel.sh: stopping what the setup of task-001 left running:]'
 }
 
 # bats test_tags=portable
