@@ -121,7 +121,7 @@ stubborn=$stubborn'
   all_dead
   task_ended task-001 'completed commits=1 stopped=[1-9]'
   has "$logs/task-001.log" '[run-parallel.sh: stopping what the agent of task-001 left running:]'
-  grep -q '^ *[0-9][0-9]* sleep 300$' "$logs/task-001.log"
+  grep -q '^\[run-parallel.sh:  *[0-9][0-9]* sleep 300]$' "$logs/task-001.log"
 }
 
 # bats test_tags=awk
