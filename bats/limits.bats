@@ -93,7 +93,6 @@ Go on from there, commit, and end as the task tells.' "$(cat "$TEST_NOTES/stdin"
   same '' "$(fact until task-001.result)$(fact limits task-001.result)"
 }
 
-# bats test_tags=portable
 @test "after a limit one task goes first, one that has met it, and the others follow when it has an answer" {
   plan_of four
   for task in 001 002 003 004; do
@@ -148,7 +147,7 @@ note "go-${PARALLEL_TASK#task-00}"; work; finish'
   same '1 1' "$(fact attempt task-001.result) $(fact attempt task-002.result)"
 }
 
-# bats test_tags=portable
+# bats test_tags=one-shell
 @test "while one agent waits for its limit the others go on" {
   plan_of claude
   use_claude
@@ -202,7 +201,6 @@ note "go-${PARALLEL_TASK#task-00}"; work; finish'
   term_ends_it
 }
 
-# bats test_tags=portable
 @test "with --limit-wait a limit that lasts longer is given up, and --retry-failed goes on" {
   plan_of four
   for task in 001 002 003 004; do agent "task-$task" <<<"$meet work; finish"; done
@@ -243,11 +241,11 @@ note "go-${PARALLEL_TASK#task-00}"; work; finish'
   same 'limit limit' "$(sed 's/-.*//' "$TEST_NOTES/notes" | paste -s -d ' ' -)"
 }
 
-# bats test_tags=portable
 @test "a crash of everything between the end of an agent and its verdict charges nothing" {
   crash_at '*.result'
 }
 
+# bats test_tags=one-shell
 @test "a crash of everything before the end of an agent is read charges nothing" {
   crash_at '*.session'
 }
@@ -272,6 +270,7 @@ crash_at() {
   same 'launched limit-1' "$(notes)"
 }
 
+# bats test_tags=one-shell
 @test "a runner that dies between the end of its agent and the verdict: the scheduler sees the limit" {
   plan_of claude
   use_claude
@@ -292,6 +291,7 @@ crash_at() {
   same 1 "$(fact attempt task-001.result)"
 }
 
+# bats test_tags=one-shell
 @test "a crash between the end of another command and its verdict: where it has told a time, nothing is charged" {
   plan_of one
   agent task-001 <<<"$meet work; finish"
@@ -348,7 +348,7 @@ AGENT
   task_ended task-001 'failed error=exit_code_1 commits=0'
 }
 
-# bats test_tags=portable
+# bats test_tags=one-shell
 @test "an agent that the service refuses: no more of its tasks are started, and others go on" {
   plan_of claude
   use_claude
@@ -389,7 +389,6 @@ END
   term_ends_it
 }
 
-# bats test_tags=portable
 @test "--retry-failed --fresh asks again at once, in a new session and a new attempt" {
   plan_of claude
   use_claude
@@ -416,6 +415,7 @@ END
   same 'resumed completed' "$(lines_of task-001)"
 }
 
+# bats test_tags=one-shell
 @test "a fleet that is limited costs no processor time" {
   local before after
   plan_of four 10

@@ -97,7 +97,6 @@ has_no_controls() {
   all_dead
 }
 
-# bats test_tags=portable
 @test "an attempt after a signal or a crash goes on in the session, with a message alone" {
   plan_of one
   wayward 'echo session=s-1 >"$PARALLEL_RESULT"'
@@ -118,7 +117,6 @@ has_no_controls() {
   same 3 "$(fact attempt task-001.result)"
 }
 
-# bats test_tags=portable
 @test "an agent without a session is told what happened, and then its prompt" {
   plan_of one
   wayward ''
@@ -253,7 +251,7 @@ AGENT
   all_dead
 }
 
-# bats test_tags=portable, awk
+# bats test_tags=awk
 @test "what a session has cost is not counted twice, and attempts and sessions add up" {
   plan_of claude
   use_claude
@@ -284,7 +282,6 @@ AGENT
   same 0.9 "$(execution 'float(e["tasks"]["task-001"]["total_usd"])')"
 }
 
-# bats test_tags=portable
 @test "--max-cost: nothing more is started, what runs goes on, and a higher one lets the rest go" {
   plan_of four
   agent task-001 <<<'echo cost_usd=2.5 >"$PARALLEL_RESULT"; work; finish'
@@ -303,7 +300,7 @@ AGENT
   completes --retry-failed --max-cost 1
 }
 
-# bats test_tags=portable, awk
+# bats test_tags=awk
 @test "--logs prints what the agent has said and done as text" {
   plan_of claude
   use_claude
@@ -329,7 +326,6 @@ AGENT
   refuses --logs task-002
 }
 
-# bats test_tags=portable
 @test "--logs --follow prints on until the task has ended" {
   plan_of one
   agent task-001 <<<'printf "one\n\033[31mtwo\n"; await test -e "$TEST_NOTES/go"; echo three; work; finish'
