@@ -2,6 +2,7 @@
 
 from json import dumps
 
+from parallelgen import agents
 from parallelgen.planning.plan import Plan, Task
 
 
@@ -38,6 +39,8 @@ def json(plan: Plan) -> str:
         "max_concurrent": settings.max_concurrent,
         "task_timeout": settings.task_timeout,
         "workspace_root": settings.workspace_root,
+        "cli": agents.COMMAND if settings.agent_command else settings.agent,
+        "model": settings.model or None,
         "setup": settings.setup or None,
         "verify": settings.verify or None,
         "waves": [
@@ -61,6 +64,8 @@ def _task(task: Task, plan: Plan) -> dict[str, object]:
         "worktree": f"{plan.settings.workspace_root.rstrip('/')}/{task.id}",
         "prompt": task.prompt,
         "timeout": task.timeout,
+        "cli": task.cli or None,
+        "model": task.model or None,
         "setup": task.setup or None,
         "verify": task.verify or None,
         "component": task.component,

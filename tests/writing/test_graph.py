@@ -56,6 +56,7 @@ digraph "TS \\"1\\" \\\\" {
 def test_json() -> None:
     value = json.loads(graph.json(PLAN))
     assert [wave["wave"] for wave in value["waves"]] == [1, 2]
+    assert (value["cli"], value["model"]) == ("claude", None)
     assert (value["setup"], value["verify"]) == ("npm ci", None)
     assert value["waves"][0]["validation"] == "pytest"
     assert [value["waves"][0]["tasks"][0][step] for step in ("setup", "verify")] == ["x", "+y"]
@@ -68,6 +69,8 @@ def test_json() -> None:
             "worktree": "../workspaces/task-002",
             "prompt": "prompts/task-002.txt",
             "timeout": 60,
+            "cli": None,
+            "model": None,
             "setup": None,
             "verify": None,
             "component": None,
