@@ -112,12 +112,13 @@ log_words='
         read_text()
       }
       text = $0
+      torn = ""
+      fact["offset"] += length(text) + 1
+      if (dull != "" && !readable && text ~ dull && text ~ /\}$/) next
       is_object = text ~ /^[ \t]*\{/
-      if (dull != "" && !readable && text ~ dull && text ~ /\}$/) { fact["offset"] += length(text) + 1; held = 0; next }
       is_event = is_object && read_json(text)
       # The last line may not be whole yet.
-      torn = is_object && !is_event ? text : ""
-      fact["offset"] += length(text) + 1
+      if (is_object && !is_event) torn = text
       if (cut && NR == 1) next
       if (is_event) read_event()
       else if (!is_object && (readable || text !~ /^\[run-parallel\.sh: /)) read_text()
