@@ -87,6 +87,14 @@ tune() {
   cat "$home/tuned" >"$dir/scripts/run-parallel.sh"
 }
 
+# plan_of <plan> [<tick>]: a project in which the script looks often
+plan_of() {
+  project "$1"
+  tune tick "${2:-1}"
+  tune retry_delay 1
+  commit_all
+}
+
 # launch <argument>...: start the script, as a person would who stands in the root of the project. Signals are as at a
 # terminal, whatever started us, and an alarm ends a script that hangs.
 launch() {

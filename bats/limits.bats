@@ -7,14 +7,6 @@ setup() {
   export NO_BASELINE=1
 }
 
-# plan_of <plan> [<tick>]: a project in which the script looks often
-plan_of() {
-  project "$1"
-  tune tick "${2:-1}"
-  tune retry_delay 1
-  commit_all
-}
-
 # resets_in <seconds>: the limit of the account ends then; before, agents that call `meet` meet it. Sets: at
 resets_in() {
   at=$(($(date +%s) + $1))
@@ -250,19 +242,24 @@ note "go-${PARALLEL_TASK#task-00}"; work; finish'
   crash_at '*.session'
 }
 
-# crash_at <pattern>: after an agent has met its limit everything is killed where mv has such arguments, and nothing is lost
-crash_at() {
+# stop_at <pattern> <seconds>: start a run whose first agent meets a limit of so many seconds, and that stops where, after the launch,
+# mv has such arguments
+stop_at() {
   plan_of claude
   use_claude
   unset AGENT_COMMAND
   agent task-001 <<<'[ -s "$TEST_NOTES/notes" ] || { note launched; rmdir "$TEST_NOTES/waiting"; }; '"$meet_claude"' work; finish; result 1 false'
-  resets_in 3
-  # Not before its launch.
+  resets_in "$2"
   mkdir "$TEST_NOTES/waiting"
   wait_at mv "$1"
   launch --max-concurrent 1
   await test -s "$TEST_NOTES/notes"
   await test -e "$TEST_NOTES/waiting"
+}
+
+# crash_at <pattern>: after an agent has met its limit everything is killed where mv has such arguments, and nothing is lost
+crash_at() {
+  stop_at "$1" 3
   crash
   completes --retry-failed
   same 'resumed completed' "$(lines_of task-001)"
@@ -272,16 +269,7 @@ crash_at() {
 
 # bats test_tags=one-shell
 @test "a runner that dies between the end of its agent and the verdict: the scheduler sees the limit" {
-  plan_of claude
-  use_claude
-  unset AGENT_COMMAND
-  agent task-001 <<<'[ -s "$TEST_NOTES/notes" ] || { note launched; rmdir "$TEST_NOTES/waiting"; }; '"$meet_claude"' work; finish; result 1 false'
-  resets_in 4
-  mkdir "$TEST_NOTES/waiting"
-  wait_at mv "*.session"
-  launch --max-concurrent 1
-  await test -s "$TEST_NOTES/notes"
-  await test -e "$TEST_NOTES/waiting"
+  stop_at "*.session" 4
   kill -s KILL "$(fact pid task-001.start)"
   kill_all 'sleep 60'
   await is_limited task-001

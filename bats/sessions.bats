@@ -7,14 +7,6 @@ setup() {
   export NO_BASELINE=1
 }
 
-# plan_of <plan>: a project in which the script looks often
-plan_of() {
-  project "$1"
-  tune tick 1
-  tune retry_delay 1
-  commit_all
-}
-
 # told <sentence>: print what an agent is told that knows its task
 told() {
   printf '%s\n' "This task was attempted before, and the work is in this worktree. $1" \
