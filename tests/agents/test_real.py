@@ -299,12 +299,13 @@ def test_a_limit_is_met_again_by_the_first_after_the_reset(begin: Begin) -> None
 
 
 def test_all_is_killed_during_a_limit_and_goes_on(begin: Begin) -> None:
-    night = begin("claude", [DONE] * 3, Limit(after=5, seconds=18))
-    process = night.start("--max-concurrent", "3", "--timeout", "14")
+    # None can be done before the limit: each needs three requests.
+    night = begin("claude", [DONE] * 3, Limit(after=2, seconds=25))
+    process = night.start("--max-concurrent", "3", "--timeout", "20")
     night.wait_until(lambda: [night.record(id).get("status") for id in night.ids].count("limited") == 3)
     night.kill(process)
     night.assert_nothing_runs()
-    result = night.run("--retry-failed", "--timeout", "14")
+    result = night.run("--retry-failed", "--timeout", "20")
     assert result.returncode == 0, result.stderr
     assert night.statuses() == ["completed"] * 3
     assert night.attempts() == ["1"] * 3
