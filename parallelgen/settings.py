@@ -376,6 +376,30 @@ class Settings:
         "commit what an agent has left uncommitted",
         kind="flag",
     )
+    integrate: str = _setting(
+        "--integrate WHEN",
+        "INTEGRATE",
+        _one_of("no", "wave", "end"),
+        "no",
+        "merge what has completed into one branch: `no`, after each wave (`wave`), once at the end (`end`)",
+        kind="no|wave|end",
+    )
+    verify_integration: str = _setting(
+        "--verify-integration CMD",
+        "VERIFY_INTEGRATION",
+        _command,
+        "",
+        "check what was merged with this command as well, after the last wave",
+        more="; one line",
+    )
+    skip_culprits: bool = _setting(
+        "--skip-culprits",
+        "SKIP_CULPRITS",
+        _flag,
+        "0",
+        "leave out a task that turns the merged result red, with all that depends on it, and go on",
+        kind="flag",
+    )
     base_branch: str = _setting(
         "--base BRANCH",
         "BASE_BRANCH",
@@ -437,7 +461,10 @@ def read(texts: Mapping[str, str | None], environment: Mapping[str, str]) -> Set
             values[row.name] = row.read(text)
         except ValueError as error:
             raise Settings(given=given).refuse(row.name, error) from error
-    return Settings(**values, given=given)
+    found = Settings(**values, given=given)
+    if (found.integrate, found.schedule) == ("wave", "deps"):
+        raise found.refuse("integrate", f"'wave' and 'deps' of '{given['schedule']}' exclude each other")
+    return found
 
 
 def words(settings: Settings) -> list[str]:

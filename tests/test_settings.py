@@ -200,14 +200,21 @@ def test_durations_refused(text: str) -> None:
         parse_duration(text)
 
 
-@pytest.mark.parametrize("name", ["setup", "verify"])
-def test_a_command_may_be_switched_off(name: str) -> None:
-    variable = f"{name.upper()}_COMMAND"
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [
+        ("setup", "SETUP_COMMAND"),
+        ("verify", "VERIFY_COMMAND"),
+        ("verify_integration", "VERIFY_INTEGRATION"),
+    ],
+)
+def test_a_command_may_be_switched_off(name: str, variable: str) -> None:
     assert getattr(read({}, {variable: "x"}), name) == "x"
     for nothing in ("", "  ", "\n"):
         assert read({name: nothing}, {variable: "x"}) == Settings()
     with pytest.raises(
-        OptionError, match=f"'--{name}': expected one line .*; a longer command goes into a script"
+        OptionError,
+        match=f"'{settings.row(name).option}': expected one line .*; a longer command goes into a script",
     ):
         read({name: "a\nb"}, {})
 
@@ -247,3 +254,19 @@ def test_agents_are_known_by_name() -> None:
         OptionError, match="'AGENT_NAME': 'command' is not claude, codex, demo, gemini or opencode"
     ):
         read({}, {"AGENT_NAME": "command"})
+
+
+def test_no_wave_is_integrated_where_there_are_none() -> None:
+    def refused(texts: dict[str, str | None], environment: dict[str, str]) -> str:
+        with pytest.raises(OptionError) as found:
+            read(texts, environment)
+        return str(found.value)
+
+    assert refused({"integrate": "wave", "schedule": "deps"}, {}) == (
+        "Invalid value for '--integrate': 'wave' and 'deps' of '--schedule' exclude each other"
+    )
+    assert refused({}, {"INTEGRATE": "wave", "SCHEDULE": "deps"}) == (
+        "Invalid value for 'INTEGRATE': 'wave' and 'deps' of 'SCHEDULE' exclude each other"
+    )
+    for texts in ({"integrate": "end", "schedule": "deps"}, {"integrate": "wave"}):
+        assert read_words(settings.words(read(dict(texts), {}))).integrate == texts["integrate"]

@@ -62,7 +62,7 @@ def _problem(entry: Entry, key: str, message: str, hint: str | None = None) -> P
 
 def of_settings(settings: Settings) -> None:
     """Refuse a command of the settings that sh refuses. Raises settings.OptionError."""
-    for step in (*STEPS, "agent_args"):
+    for step in (*STEPS, "agent_args", "verify_integration"):
         text = getattr(settings, step)
         if text and (fault := shell.fault(text)):
             raise settings.refuse(step, f"sh refuses it: {fault}")

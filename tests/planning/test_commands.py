@@ -44,13 +44,14 @@ def test_what_sh_refuses_is_an_error_with_its_words(tmp_path: Path) -> None:
     assert found[1].startswith("error: tasks/task-001.md: verify: sh refuses it: ")
 
 
-@pytest.mark.parametrize("name", ["setup", "verify"])
+@pytest.mark.parametrize("name", ["setup", "verify", "verify_integration"])
 def test_what_sh_refuses_is_a_usage_error_of_an_option(tmp_path: Path, name: str) -> None:
     root = directory(tmp_path / "d", {"task-001": task()})
-    with pytest.raises(OptionError, match=f"Invalid value for '--{name}': sh refuses it: "):
+    row = settings.row(name)
+    with pytest.raises(OptionError, match=f"Invalid value for '{row.option}': sh refuses it: "):
         build(read(root), settings.read({name: "a |"}, {}))
-    with pytest.raises(OptionError, match=f"'{name.upper()}_COMMAND': sh refuses it: "):
-        build(read(root), settings.read({}, {f"{name.upper()}_COMMAND": "a |"}))
+    with pytest.raises(OptionError, match=f"'{row.variable}': sh refuses it: "):
+        build(read(root), settings.read({}, {row.variable: "a |"}))
 
 
 def test_a_plan_without_commands_starts_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
