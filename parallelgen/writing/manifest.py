@@ -117,9 +117,8 @@ def pending_execution(plan: Plan, old: dict[str, Any] | None = None) -> dict[str
         "failed_tasks": [item for item in _items(old.get("failed_tasks")) if _task_of(item) in known],
         "skipped_tasks": list(plan.settings.skip),
     }
-    block |= {
-        key: old[key] for key in ("base_branch", "base_commit", "started_at", "finished_at") if key in old
-    }
+    kept = ("base_branch", "base_commit", "started_at", "finished_at", "integration")
+    block |= {key: old[key] for key in kept if key in old}
     tasks = old.get("tasks")
     if isinstance(tasks, dict):
         block["tasks"] = {id: tasks[id] for id in (task.id for task in plan.tasks) if id in tasks}

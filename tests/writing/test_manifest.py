@@ -108,6 +108,7 @@ def test_block_keeps_what_an_earlier_run_left_of_tasks_that_are_still_planned() 
         "waves": [{"wave": 1, "status": "completed"}, "odd"],
         "failed_tasks": [{"id": "task-002", "error": "timeout"}, "task-001-users", "task-009", {"id": []}],
         "base_commit": "abc",
+        "integration": {"status": "completed", "merged": ["task-001"]},
         "tasks": {"task-001": {"status": "completed", "commits": 2}, "task-009": {}},
     }
     block = pending_execution(Plan("x", "", PLAN.waves, Settings(skip=("task-001",))), old)
@@ -116,6 +117,7 @@ def test_block_keeps_what_an_earlier_run_left_of_tasks_that_are_still_planned() 
     assert block["failed_tasks"] == [{"id": "task-002", "error": "timeout"}, "task-001-users"]
     assert block["skipped_tasks"] == ["task-001"]
     assert block["base_commit"] == "abc"
+    assert block["integration"] == old["integration"]
     assert block["tasks"] == {"task-001": {"status": "completed", "commits": 2}}
 
 
