@@ -3,7 +3,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from parallelgen.running.progress import Event, RunState, moment
+from parallelgen.running.lines import Event, moment
+from parallelgen.running.progress import RunState
 from parallelgen.running.report import agent_text, wave_progress
 from parallelgen.running.screen import Screen
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from parallelgen.running import costs, records, report
 from parallelgen.running.activity import Activity
 from parallelgen.running.display import JsonView, PlainView, View
-from parallelgen.running.progress import Event, RunState, TaskState, begin, fold, parse
+from parallelgen.running.lines import Event, parse
+from parallelgen.running.progress import RunState, TaskState, begin, fold
 from parallelgen.running.project import Project
 from parallelgen.running.runner import Run
 from parallelgen.running.screen import Screen

@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from parallelgen.running import costs
-from parallelgen.running.progress import Event, RunState, TaskState
+from parallelgen.running.lines import Event
+from parallelgen.running.progress import RunState, TaskState
 from parallelgen.running.report import WITH_WORDS, agent_text, count, elapsed, task_text
 from parallelgen.running.tail import plain
 

@@ -1,39 +1,13 @@
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from parallelgen.planning.plan import Plan
+from parallelgen.running import integration
+from parallelgen.running.integration import Integration
+from parallelgen.running.lines import Event, amount, moment, number
 
-PREFIX = "[PROGRESS] "
-# What a task does, by the status of the progress line that says that it begins, or goes on after a limit.
-_STEPS = {"setup": "setup", "running": "agent", "verifying": "verify", "resumed": "agent"}
-_LONGEST_NUMBER = 20
-_LONGEST_TIME = 11
 _DONE = frozenset({"completed", "failed", "interrupted", "blocked", "skipped", "lost"})
-
-
-@dataclass(frozen=True)
-class Event:
-    """Hold one [PROGRESS] line: about a task, a wave (no task), an agent, or the execution (none of them).
-
-    A line that a step of a task begins has the status `running` and that step among its fields.
-    """
-
-    status: str
-    wave: int | None = None
-    task: str | None = None
-    fields: Mapping[str, str] = field(default_factory=dict)
-    agent: str | None = None
-
-    @property
-    def kind(self) -> str:
-        """Name what it is about."""
-        if self.task:
-            return "task"
-        if self.wave is not None:
-            return "wave"
-        return "agent" if self.agent else "execution"
 
 
 @dataclass(frozen=True)
@@ -42,8 +16,8 @@ class TaskState:
 
     `step` is the last step that was begun: include, setup, agent or verify; empty when no line has told.
     `until` is when the limit ends that has stopped its agent, `waited` how many seconds it has spent so far
-    on waiting for that. Turns, tokens and `cost_usd` are those of this attempt, `total_usd` of all; `said`
-    is the last word of its agent or command.
+    on waiting for that. `outside` counts the paths that it has changed outside its scope. Turns, tokens and
+    `cost_usd` are those of this attempt, `total_usd` of all; `said` is the last word of its agent or command.
     """
 
     id: str
@@ -54,6 +28,7 @@ class TaskState:
     commits: int | None = None
     uncommitted: int = 0
     stopped: int = 0
+    outside: int = 0
     error: str = ""
     by: str = ""
     attempt: int = 1
@@ -85,7 +60,7 @@ class TaskState:
 class RunState:
     """Hold the state of a run: its tasks in plan order, its waves, its own status, and why it has that.
 
-    `agents` has for those that a limit holds back until when.
+    `agents` has for those that a limit holds back until when. `integration` is None where there was none.
     """
 
     tasks: Mapping[str, TaskState]
@@ -93,6 +68,7 @@ class RunState:
     status: str = "pending"
     reason: str = ""
     agents: Mapping[str, int] = field(default_factory=dict)
+    integration: Integration | None = None
 
     def of_wave(self, number: int) -> tuple[TaskState, ...]:
         """List the tasks of a wave in plan order."""
@@ -116,32 +92,13 @@ def begin(plan: Plan, wave: int | None = None) -> RunState:
     return RunState(tasks, {item.number: "pending" for item in waves})
 
 
-def parse(line: str) -> Event | None:
-    """Read one line of the script's output; None when it is not a progress line."""
-    if not line.startswith(PREFIX):
-        return None
-    event = parse_record(line.removeprefix(PREFIX))
-    if event is None or event.task is None or event.status not in _STEPS:
-        return event
-    told = {"status": "running", "step": _STEPS[event.status]}
-    return replace(event, status="running", fields={**event.fields, **told})
-
-
-def parse_record(line: str) -> Event | None:
-    """Read a line of `--status`, which has the form of a progress line without the prefix."""
-    fields = dict(re.findall(r"(\w+)=(\S*)", line))
-    status = fields.get("status")
-    wave = fields.get("wave", "")
-    if not status or (wave and not wave.isdecimal()):
-        return None
-    return Event(status, int(wave) if wave else None, fields.get("task"), fields, fields.get("agent"))
-
-
 def fold(state: RunState, event: Event, at: float | None = None) -> RunState:
     """Return the state after an event that came at the time `at`, unless it tells its own times.
 
     Tasks and waves that the state does not know change nothing.
     """
+    if event.is_integration:
+        return replace(state, integration=integration.fold(state.integration, event, at))
     if event.task is not None:
         task = state.tasks.get(event.task)
         if task is None:
@@ -184,6 +141,7 @@ def _fold_task(task: TaskState, event: Event, at: float | None) -> TaskState:
         commits=number(fields.get("commits")),
         uncommitted=number(fields.get("uncommitted")) or 0,
         stopped=number(fields.get("stopped")) or 0,
+        outside=number(fields.get("outside")) or 0,
         error=fields.get("error", ""),
         by=fields.get("by", ""),
         attempt=number(fields.get("attempt")) or task.attempt,
@@ -201,19 +159,3 @@ def costs(fields: Mapping[str, str], known: TaskState) -> dict[str, Any]:
     read = {key: number(fields.get(key)) for key in ("turns", "input_tokens", "output_tokens")}
     paid = {key: amount(fields.get(key)) for key in ("cost_usd", "total_usd")}
     return {key: getattr(known, key) if value is None else value for key, value in {**read, **paid}.items()}
-
-
-def number(text: str | None) -> int | None:
-    """Read a whole number; None when it is none."""
-    return int(text) if text and text.isdecimal() and len(text) < _LONGEST_NUMBER else None
-
-
-def moment(text: str | None) -> int | None:
-    """Read seconds since 1970, of a time that a calendar has."""
-    return int(text) if text and text.isdecimal() and len(text) <= _LONGEST_TIME else None
-
-
-def amount(text: str | None) -> float | None:
-    """Read an amount of money; None when it is none."""
-    is_one = text and len(text) < _LONGEST_NUMBER and re.fullmatch(r"[0-9]+(\.[0-9]+)?", text)
-    return float(text) if text and is_one else None

@@ -6,7 +6,8 @@ from typing import Any
 
 from parallelgen.planning.plan import Plan
 from parallelgen.running import costs
-from parallelgen.running.progress import RunState, begin, fold, parse_record
+from parallelgen.running.lines import parse_record
+from parallelgen.running.progress import RunState, begin, fold
 from parallelgen.running.script import Answer, ScriptError
 
 
@@ -43,7 +44,7 @@ def read(lines: Iterable[str], plan: Plan) -> Recorded:
         event = parse_record(line)
         if event is None:
             continue
-        if event.task is None and event.wave is None:
+        if event.task is None and event.wave is None and not event.is_integration:
             if event.status == "none":
                 continue
             run = dict(event.fields)

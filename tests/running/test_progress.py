@@ -1,7 +1,8 @@
 import pytest
 
 from parallelgen.planning.plan import Plan, Task, Wave
-from parallelgen.running.progress import RunState, begin, fold, parse
+from parallelgen.running.lines import parse
+from parallelgen.running.progress import RunState, begin, fold
 from parallelgen.settings import Settings
 
 PLAN = Plan(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from parallelgen.planning.plan import Plan, Task, Wave
 from parallelgen.running import records, report
-from parallelgen.running.progress import begin, fold, parse
+from parallelgen.running.lines import parse
+from parallelgen.running.progress import begin, fold
 from parallelgen.writing.generate import HeaderError, header_settings
 
 TASKS = (
@@ -38,9 +39,14 @@ KEYS = (
     "cost_usd",
     "total_usd",
     "reason",
+    "tasks",
+    "merged",
+    "flaky",
+    "with",
+    "outside",
 )
 lines = st.tuples(st.sampled_from(KEYS), st.text(max_size=20)).map("=".join)
-subjects = st.sampled_from(["execution ", "wave=1 ", "wave=1 task=task-001 ", ""])
+subjects = st.sampled_from(["execution ", "integration ", "wave=1 ", "wave=1 task=task-001 ", ""])
 told = st.tuples(subjects, st.lists(lines).map(" ".join)).map("".join)
 
 RUNNING = """\
@@ -86,6 +92,7 @@ Total: 1/2 tasks completed"""
         "commits": 3,
         "uncommitted": 0,
         "stopped": 0,
+        "outside": 0,
         "attempt": 2,
         "started": 1000,
         "finished": 1065,

@@ -11,7 +11,8 @@ from rich.console import Console
 from parallelgen.planning.plan import Plan, Task, Wave
 from parallelgen.running import costs, display, live, records, report, tail
 from parallelgen.running.activity import Activity
-from parallelgen.running.progress import RunState, parse
+from parallelgen.running.lines import parse
+from parallelgen.running.progress import RunState
 from parallelgen.running.screen import Screen
 from tests.running.test_progress import run as state_of
 
