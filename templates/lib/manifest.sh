@@ -180,6 +180,8 @@ import_outcomes() {
 
 # import_records: make records of what was imported
 import_records() {
+  # What the manifest knows to be ours stays so when the next run has written it anew.
+  [ -z "$imported" ] || ! grep -q -F "\"$integration\"" -- "$manifest" || own "$integration"
   while read -r id status facts; do
     # shellcheck disable=SC2086  # key=value words
     [ -z "$id" ] || [ -s "$state/$id.result" ] || write_record "$id.result" $facts "status=$status"
