@@ -171,6 +171,11 @@ import_outcomes() {
 
 # import_records: make records of what was imported
 import_records() {
+  # What the manifest knows to be ours stays so when the next run has written it anew.
+  if [ -n "$imported" ] && grep -q -F "\"$integration\"" -- "$manifest"; then
+    find_owner "$integration"
+    [ -n "$made_by" ] || own "$integration"
+  fi
   while read -r id status facts; do
     # shellcheck disable=SC2086  # key=value words
     [ -z "$id" ] || [ -s "$state/$id.result" ] || write_record "$id.result" $facts "status=$status"
