@@ -33,12 +33,12 @@ find_start() {
   integrated=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$integration^{commit}")
   base=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$base_branch^{commit}") || base=$base_commit
   start=${integrated:-$base} was_cut_off=0
-  read_record integration || return 0
+  read_record integration
   case $record_status in
     running | interrupted) was_cut_off=1 ;;
   esac
-  # When the base has moved it begins anew from there, unless somebody has committed to the branch.
-  [ "$integrated" != "$record_tip" ] || contains "$start" "$base" || start=$base
+  # When the base has moved it begins anew from there, unless somebody has committed to the branch. In a clone the manifest knows.
+  ! { [ "$integrated" = "$record_tip" ] || grep -q -F "\"tip\": \"$integrated\"" -- "$manifest"; } || contains "$start" "$base" || start=$base
 }
 
 # contains <commit> <commit>: true when the first contains the second
