@@ -17,8 +17,8 @@ write_manifest() {
   manifest_written=$now manifest_stale=0
   if cp -p -- "$manifest" "$manifest.new" && {
     say "status=$run_outcome" "workspace_root=$WORKSPACE_ROOT" "max_concurrent=$MAX_CONCURRENT" "base_branch=$base_branch" \
-      "base_commit=$base_commit" "started_at=$run_started_at" "finished_at=$run_finished_at" && list_states && say end
-  } | LC_ALL=C awk "$json_strings"'
+      "base_commit=$base_commit" "started_at=$run_started_at" "finished_at=$run_finished_at" && list_states && show_integration && say end
+  } | LC_ALL=C state=$state awk "$json_strings"'
     function quoted(text) { gsub(/["\\]/, "\\\\&", text); return "\"" text "\"" }
     function add(items, separator, item) { return items (items == "" ? "" : separator) item }
     function member(name, value) { return "    " quoted(name) ": " value }
@@ -29,7 +29,33 @@ write_manifest() {
       print member("options", "{\"max_concurrent\": " run["max_concurrent"] "}") ",\n" member("waves", "[\n" waves "\n    ]") ","
       print member("failed_tasks", "[" failed "]") ",\n" member("skipped_tasks", "[" skipped "]") ","
       for (i = 1; i <= times; i++) if (run[time[i]] != "") print member(time[i], quoted(run[time[i]])) ","
+      if ("status" in integration) print member("integration", "{" integration_text() "}") ","
       printf "%s\n  }", member("tasks", "{\n" tasks "\n    }")
+    }
+    function list_outside(id,   path, list) {
+      # What git has put in quotes is a string of JSON, but for these.
+      while ((getline path < (ENVIRON["state"] "/" id ".outside")) > 0) {
+        gsub(/\\([0-3][0-7][0-7]|[av])/, "?", path)
+        list = add(list, ", ", path ~ /^".*"$/ ? path : quoted(path))
+      }
+      close(ENVIRON["state"] "/" id ".outside")
+      return list
+    }
+    function take_integration(   i, key, value, item) {
+      for (i = 2; i <= NF; i++) {
+        key = value = $i
+        sub(/=.*/, "", key)
+        sub(/^[^=]*=/, "", value)
+        if (key == "task") item = quoted("id") ": " quoted(value)
+        else if (item != "") item = item ", " quoted(key) ": " quoted(value)
+        else integration[key] = value
+      }
+      return item
+    }
+    function integration_text(   i, n, key, text) {
+      n = split("status branch base_commit tip started_at finished_at", key, " ")
+      for (i = 1; i <= n; i++) if (key[i] in integration) text = add(text, ", ", quoted(key[i]) ": " quoted(integration[key[i]]))
+      return text ", \"merged\": [" merged "], \"left_out\": [" left_out "]"
     }
     BEGIN { times = split("base_branch base_commit started_at finished_at", time, " ") }
     !phase && $0 == "end" { is_whole = 1; next }
@@ -45,6 +71,7 @@ write_manifest() {
         if (key == "attempt") task = task ", \"attempts\": " value
         if (key ~ /^(commits|exit_code|turns|input_tokens|output_tokens|cost_usd|total_usd|until)$/) task = task ", " quoted(key) ": " value
         if (key ~ /^(error|by|step|tip|started_at|finished_at)$/) task = task ", " quoted(key) ": " quoted(value)
+        if (key == "outside") task = task ", \"outside\": [" list_outside(substr($2, 6)) "]"
       }
       tasks = add(tasks, ",\n", "      " id ": {" task "}")
       members = add(members, ", ", id)
@@ -53,6 +80,13 @@ write_manifest() {
       if (status !~ /^(completed|skipped)$/) is_open = 1
       next
     }
+    !phase && /^integration status=merged task=/ { merged = add(merged, ", ", quoted(substr($3, 6))); next }
+    !phase && /^integration status=left_out task=/ {
+      $2 = ""
+      left_out = add(left_out, ", ", "{" take_integration() "}")
+      next
+    }
+    !phase && /^integration / { take_integration(); next }
     !phase && /^wave=/ {
       waves = add(waves, ",\n", "      {\"wave\": " substr($1, 6) ", \"status\": " quoted(substr($2, 8)) ", \"tasks\": [" members "]}")
       members = ""
