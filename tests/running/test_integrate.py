@@ -1,4 +1,4 @@
-"""`integrate`, with a script that says what ours would say."""
+"""`integrate`: with a script that says what ours would say, then with ours."""
 
 import json
 import os
@@ -14,7 +14,8 @@ from parallelgen.cli import cli
 from parallelgen.planning.plan import Plan
 from parallelgen.settings import Settings
 from parallelgen.writing import render
-from tests.conftest import Project
+from tests.conftest import BIN, DONE, Project, git, parallelgen
+from tests.running.test_execute import left_over, wait_for
 
 TASKS = """\
 wave=1 task=task-001 status=completed commits=1
@@ -215,3 +216,88 @@ def test_signals_are_passed_on_and_nothing_stays(
     title = "=== Integration Interrupted ==="
     assert out.startswith(f"signal 2\nIntegration: interrupted, 0/3 tasks merged\n\n{title}\n")
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_run_that_integrates_at_its_end(project: Project) -> None:
+    result = project.run("--integrate", "end", "--verify-integration", "ls *.txt", "--agent-command", DONE)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "\nIntegration: all of it is green\n" in result.stdout
+    branch, place = "integration/TS-0001-shop", "../workspaces/integration-TS-0001-shop"
+    tip = git(project.root, "rev-parse", branch)[:12]
+    assert result.stdout.endswith(
+        f"""
+Integration: completed, 3/3 tasks merged
+  branch: {branch} ({tip})
+  worktree: {place}
+  - task-001-users: merged
+  - task-002-orders: merged
+  - task-003-api: merged
+
+Next step: git merge {branch}
+"""
+    )
+    told = json.loads(parallelgen("status", project.typed, "--json", cwd=project.root).stdout)
+    assert told["integration"]["merged"] == ["task-001", "task-002", "task-003"]
+    assert f"  worktree: {place}\n" in parallelgen("status", project.typed, cwd=project.root).stdout
+    assert project.run("--generate-only", "--agent-command", DONE).returncode == 0
+    assert project.execution["integration"]["tip"][:12] == tip  # type: ignore[index]
+    more = parallelgen("integrate", project.typed, "--verify-integration", "false", cwd=project.root)
+    assert more.returncode == 1
+    again = f"parallelgen integrate --verify-integration=false {project.typed}"
+    assert more.stdout.endswith(f"\nNext step: mend that, then run: {again}\n")
+
+
+# Those of the first wave write the same file.
+SAME = DONE.replace("work", '"$PARALLEL_TASK"', 1).replace("$PARALLEL_TASK.txt", "$PARALLEL_WAVE.txt")
+
+
+@pytest.mark.parametrize("when", ["wave", "end"])
+def test_a_run_that_fails_by_a_conflict_names_both_tasks(project: Project, when: str) -> None:
+    result = project.run("--integrate", when, "--agent-command", SAME, "--json")
+    assert result.returncode == 1
+    *_, execution, report = [json.loads(line) for line in result.stdout.splitlines()]
+    assert execution == {"event": "execution", "status": "failed", "reason": "integration"}
+    assert (report["event"], report["status"], report["reason"]) == ("report", "failed", "integration")
+    left = {"id": "task-002", "error": "conflict", "with": "task-001"}
+    assert report["integration"]["left_out"] == [left]
+    assert report["integration"]["merged"] == ["task-001"] + ["task-003"] * (when == "end")
+    again = project.run("--integrate", when, "--agent-command", SAME, "--retry-failed")
+    assert again.returncode == 1
+    assert "  - task-002-orders: left out, it conflicts with task-001-users\n" in again.stdout
+    assert "\nNot all that the tasks have done could be integrated.\n" in again.stdout
+    step = again.stdout.splitlines()[-1]
+    # After a wave there is more to run than the integration.
+    assert step.startswith("Next step: mend that, then run: parallel")
+    assert ("--retry-failed" in step) is (when == "wave")
+
+
+def test_one_wave_that_is_red_is_not_followed_by_the_next(project: Project) -> None:
+    result = project.run("--integrate", "wave", "--wave", "1", "--agent-command", SAME)
+    assert result.returncode == 1
+    again = f"parallelgen integrate {project.typed}"
+    assert result.stdout.endswith(f"\nNext step: mend that, then run: {again}\n")
+
+
+def test_where_nothing_has_completed_nothing_is_done(project: Project) -> None:
+    result = parallelgen("integrate", project.typed, cwd=project.root)
+    words = f"Nothing was done: no task of '{project.typed}' has completed.\n"
+    assert (result.returncode, result.stdout, result.stderr) == (2, "", words)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_check_that_hangs_is_stopped_with_it(project: Project, number: signal.Signals) -> None:
+    assert project.run("--grace", "1", "--agent-command", DONE).returncode == 0
+    hangs = "touch ../hangs; sleep 60 & wait"
+    process = subprocess.Popen(
+        [BIN / "parallelgen", "integrate", project.typed, "--verify-integration", hangs],
+        cwd=project.root,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(project.root.parent / "workspaces" / "hangs")
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert "\n=== Integration Interrupted ===\n" in out
+    assert f"  log: {project.typed}/logs/integration.log\n" in out
+    assert left_over(project) == []
