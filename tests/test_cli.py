@@ -31,6 +31,7 @@ def test_version_and_help_come_fast_and_import_little() -> None:
     shown = parallelgen("--help", cwd=here).stdout
     assert [line.split()[0] for line in shown.partition("Commands:\n")[2].splitlines() if line[2] != " "] == [
         "run",
+        "integrate",
         "validate",
         "plan",
         "check",
