@@ -44,7 +44,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Wave:
-    """Hold the tasks that may run side by side."""
+    """Hold the tasks that may run side by side, and the command that checks what was merged after them."""
 
     number: int
     tasks: tuple[Task, ...]
@@ -219,7 +219,7 @@ def _validations(manifest: Mapping[str, object]) -> Iterator[tuple[int, str]]:
     for wave in waves if isinstance(waves, list) else ():
         number, check = wave.get("number"), wave.get("validation")
         if isinstance(check, str) and check.strip():
-            yield int(number), check
+            yield int(number), commands.validation(check)
 
 
 def _tech_spec(manifest: Mapping[str, object], entries: tuple[Entry, ...], title: str) -> str:
