@@ -121,8 +121,14 @@ def plan_lines(plan: Plan) -> list[str]:
 
 
 def command_lines(plan: Plan) -> list[str]:
-    """Write a line for each thing that a task has of its own, then for each line of a wave's validation."""
-    return _own_lines(plan, "{} {} {}") + _validation_lines(plan, "{} validation {}")
+    """Write a line for each thing that a task has of its own, each line of a validation, and each scope."""
+    scopes = [
+        f"{task.id} {word} {' '.join(globs)}"
+        for task in plan.tasks
+        for word, globs in (("scope", task.scope), ("boundary", task.boundary))
+        if globs
+    ]
+    return [*_own_lines(plan, "{} {} {}"), *_validation_lines(plan, "{} validation {}"), *scopes]
 
 
 def executed(plan: Plan) -> list[str]:

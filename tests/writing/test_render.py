@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,10 @@ hostile = st.text(
 several_lines = st.lists(hostile, min_size=1, max_size=3).map("\n".join)
 
 
+def word(text: str) -> str:
+    return text.replace(" ", "?").replace("\t", "?")
+
+
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     ids = draw(st.lists(name, min_size=1, max_size=6, unique=True))
@@ -68,7 +73,9 @@ def plans(draw: st.DrawFn) -> Plan:
         prompt = "prompts/" + draw(hostile)
         setup, verify = draw(st.just("") | hostile), draw(st.just("") | hostile | hostile.map("+{}".format))
         deps = tuple(sorted(deps, key=ids.index))
-        tasks.append(Task(ident, f"{ident}-name", wave, deps, limit, prompt, setup=setup, verify=verify))
+        task = Task(ident, f"{ident}-name", wave, deps, limit, prompt, setup=setup, verify=verify)
+        scope, boundary = (tuple(draw(st.lists(hostile.map(word), max_size=3))) for _ in range(2))
+        tasks.append(replace(task, scope=scope, boundary=boundary))
     waves = tuple(
         Wave(number, tuple(task for task in tasks if task.wave == number), draw(st.none() | several_lines))
         for number in (1, 2)
@@ -177,6 +184,12 @@ def test_the_script_sees_the_plan_that_was_rendered(shell: list[str], plan: Plan
             if wave.validation
             for line in wave.validation.split("\n")
         ),
+        *(
+            [task.id, kind, " ".join(globs)]
+            for task in plan.tasks
+            for kind, globs in (("scope", task.scope), ("boundary", task.boundary))
+            if globs
+        ),
     ]
     assert values == [*(row.text(plan.settings) for row in in_scripts()), plan.tech_spec]
     assert [row.split(None, 5) for row in rows.splitlines()] == [
@@ -257,11 +270,13 @@ def test_agents_of_tasks_are_shown_and_written() -> None:
 def test_commands_stand_beside_the_plan() -> None:
     assert "\ncommands() {\n  cat <<'COMMANDS'\nCOMMANDS\n}\n" in script(Settings())
     own = Task("task-001", "task-001-a", 1, (), None, "prompts/a", setup="npm ci", verify="+x 'y' $z")
+    own = replace(own, scope=("a/*.py", "b"), boundary=("c/*",))
     plan = Plan("x", "", (Wave(1, (own,), "pytest <<COMMANDS\n\n  a  b\nCOMMANDS"),))
     text = render.render(render.RUN, plan, "parallel/x")
     data = "task-001 setup npm ci\ntask-001 verify +x 'y' $z\n"
     lines = "".join(f"1 validation {line}\n" for line in ("pytest <<COMMANDS", "", "  a  b", "COMMANDS"))
-    assert f"<<'COMMANDS'\n{data}{lines}COMMANDS\n" in text
+    scope = "task-001 scope a/*.py b\ntask-001 boundary c/*\n"
+    assert f"<<'COMMANDS'\n{data}{lines}{scope}COMMANDS\n" in text
     assert text.index("\nsetting ") < text.index("\ncommands() {") < text.index("\nplan() {")
 
 
