@@ -3,10 +3,7 @@
 # try_baseline: try them at the base commit, unless they have succeeded there before; end with status 2 when they fail. It is
 # done as a task is, here and now, under an id that no task can have
 try_baseline() {
-  id=.baseline name=baseline wave=0 deps=- limit=- prompt='' attempt=1 tried=0 slot=1 resuming=1 probe='' ended_by='' waited=0 limits=0 limited_since='' first_started=''
-  use_task
-  # What a crash has left of one, also where there is to be none.
-  [ -s "$state/.baseline.result" ] || [ ! -e "$state/.baseline.start" ] || ! is_ours || stop_remains
+  use_own baseline
   [ "$NO_BASELINE" -eq 0 ] && [ -n "$SETUP_COMMAND$VERIFY_COMMAND" ] && [ -n "$selected" ] || return 0
   proof=$(read_git -C "$root" rev-parse "$base_commit^{tree}") || fail "ERROR: cannot read the base commit $base_commit"
   proof=$proof$tab$SETUP_COMMAND$tab$VERIFY_COMMAND
@@ -14,7 +11,7 @@ try_baseline() {
   say "Baseline: setup and verify at $base_branch, before the first agent (log: $parallel_dir/logs/baseline.log)"
   printf '' >"$log"
   forget_verdict
-  verdict=failed
+  stopping=''
   run_here do_baseline
   trap - INT HUP TERM USR1 USR2
   if [ -n "$stopping" ]; then
@@ -43,7 +40,7 @@ do_baseline() {
 # verdict has called a person
 clear_baseline() {
   is_there "$worktree" || return 0
-  is_ours || { say "$worktree belongs to the baseline of '$owner'; --workspace-root gives this one another" >>"$log" && return 1; }
+  is_ours || { say "$worktree belongs to the baseline of '$made_by'; --workspace-root gives this one another" >>"$log" && return 1; }
   # What a git that was killed has left half made is nobody's work.
   if ! read_worktree || is_unfinished; then
     used=0

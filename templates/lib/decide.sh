@@ -4,6 +4,7 @@
 #   KEY=VALUE    now, slots (how many may run at a time), schedule, halt, retries, retry_delay, only_wave (empty: all),
 #                stopping (empty: no); ids: running, to_adopt (running, and not reported yet), ended (until now they ran),
 #                again (an earlier run has left them, to be run again), skip; names: branches (that there are); waves: opened, closed;
+#                integrate (no, wave or end), integrated (waves, and end: tried in this run);
 #                agent, agents (of all tasks, and ID:AGENT of single ones), paused (AGENT:UNTIL), refused (agents), max_cost, limit_wait,
 #                began (when this run began)
 #   wave=N task=ID status=S KEY=VALUE... as list_states prints it; and ID NAME WAVE DEPS TIMEOUT PROMPT, a task of the plan,
@@ -16,6 +17,7 @@
 #   refuse AGENT TASK                        it refuses all work, as it has said in this task
 #   cap USD                                  the run has cost so much: start no more
 #   give_up AGENT TASK                       a limit that the task has met lasts longer than we may wait
+#   integrate WAVE                           merge what has completed up to it; `end`: all of it
 #   open WAVE, close WAVE STATUS DONE/SIZE   the first thing happens in it, the last has happened
 #   skip - TASK, block BY TASK               it is not to be started
 #   start TRIED TASK, probe TRIED TASK       it is; this run has tried it so many times before. A probe is the first after a limit
@@ -108,7 +110,7 @@ decide() {
       if (!is_whole) exit 1
       list("running", running); list("again", again); list("skip", skip); list("branches", branches)
       list("to_adopt", to_adopt); list("opened", opened); list("closed", closed)
-      list("agents", own_agent); list("paused", paused); list("refused", refused)
+      list("integrated", integrated); list("agents", own_agent); list("paused", paused); list("refused", refused)
       stopping = given["stopping"]
       for (n = 1; n <= count; n++) {
         status[n] = id[n] in running ? "running" : id[n] in told ? told[id[n]] : "pending"
@@ -134,7 +136,7 @@ decide() {
       for (n = 1; n <= count && !stopping; n++)
         if (given["max_cost"] != "" && spent >= given["max_cost"] + 0 && waits(n)) { stopping = "cost"; print "cap", spent }
 
-      verdict = stopping && stopping !~ /^(halt|cost)$/ ? "interrupted" : "failed"
+      verdict = stopping && stopping !~ /^(halt|cost|integration)$/ ? "interrupted" : "failed"
       # The plan. A wave may start when all tasks before it have ended, or with the schedule deps at once.
       for (n = 1; n <= count; n++) {
         w = wave[n]
@@ -145,7 +147,14 @@ decide() {
         if (is_open(n)) { left[w]++; unfinished++ }
         if (status[n] == "completed") done[w]++
         if (status[n] !~ /^(left|skip|skipped)$/) { size[w]++; failed += status[n] != "completed" }
-        if (w != wave[n + 1] && !left[w]) close_wave(w, verdict)
+        if (w != wave[n + 1] && !left[w]) {
+          close_wave(w, verdict)
+          # The next wave starts from what this one has brought.
+          if (given["integrate"] == "wave" && may_start && !(w in integrated) && (given["only_wave"] == "" || w + 0 <= given["only_wave"] + 0)) {
+            print "integrate", w
+            exit
+          }
+        }
       }
 
       # Of those that can start, those that a limit has stopped first, then, with the schedule deps, the one with the longest
@@ -170,6 +179,8 @@ decide() {
       if (soonest) print "wait", soonest - given["now"]
       if (running_count || started || soonest) exit
       for (n = 1; n <= count; n++) close_wave(wave[n], verdict)
-      print "done", (verdict == "interrupted" || failed ? verdict : "completed")
+      for (n = 1; n <= count; n++) unfinished += waits(n)
+      if (given["integrate"] == "end" && !stopping && !unfinished && !("end" in integrated)) { print "integrate end"; exit }
+      print "done", (failed || stopping ? verdict : "completed")
     }'
 }

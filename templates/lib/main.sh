@@ -14,6 +14,16 @@ start_afresh() {
   done <<EOF
 $selected
 EOF
+  # What was merged are branches that are no more.
+  find_owner "$integration"
+  if [ "$force" -eq 1 ] && [ "$made_by" = "$dir_name" ]; then
+    use_own integration
+    branch=$integration branches="$branches$name "
+    set_aside || fail "ERROR: cannot move worktree and branch of $integration aside"
+    for record in integration verified .integration.result .integration.steps; do
+      [ ! -e "$state/$record" ] || rm -f -- "$state/$record"
+    done
+  fi
 }
 
 # prepare: check everything, take what this run needs, and clear its way. A refusal leaves nothing behind, not even the lock
@@ -38,7 +48,7 @@ run_one() {
     exit 0
   fi
   [ -n "$selected" ] || fail "ERROR: $id is ${outcome:-skipped}"
-  run_outcome=completed tried=0 slot=1 probe=''
+  run_outcome=completed tried=0 slot=1 probe='' stopping=''
   progress "wave=$wave status=started"
   watch_checkout
   begin_attempt
@@ -51,7 +61,7 @@ run_one() {
 
 # run_here <steps>: run the task in this process, which signals may stop
 run_here() {
-  stopping=''
+  verdict=failed
   trap 'stopping=INT && stop_task interrupted' INT
   trap 'stopping=HUP && stop_task interrupted' HUP
   trap 'stopping=TERM && stop_task interrupted' TERM
@@ -99,6 +109,9 @@ main() {
     return
   fi
   resolve_words
+  if [ "$mode" = integrate ]; then
+    integrate_now
+  fi
   resolve_base
   prepare
   case $mode in
@@ -113,19 +126,9 @@ main() {
   [ "$problems" -eq 0 ] || exit 2
   [ "$mode" != preflight ] || return 0
 
-  # Who reads our output may go away; what is begun does not end for that.
-  trap '' PIPE
-  open_state
-  [ "$mode" = task ] || take_lock
-  import_records
+  open_records
   [ "$retry" -eq 0 ] || show_retries
-  (umask "$user_umask" && mkdir -p -- "$workspaces") ||
-    fail "ERROR: cannot make '$WORKSPACE_ROOT'" "  Choose a folder that can be written, with --workspace-root or WORKSPACE_ROOT."
-  workspaces=$(cd -P -- "$workspaces" && pwd -P)
-  exclude_marker
-  # A crash may have torn the last line.
-  end_line "$owners"
-  repair_repository
+  open_workspaces
   [ "$mode" = task ] || try_baseline
   [ "$retry" -eq 1 ] || start_afresh
   if [ "$mode" = task ]; then
@@ -133,6 +136,31 @@ main() {
   else
     run_plan
   fi
+}
+
+# open_records: become the one that writes the records, and make them of what the manifest says where there are none
+open_records() {
+  # Who reads our output may go away; what is begun does not end for that.
+  trap '' PIPE
+  open_state
+  [ "$mode" = task ] || take_lock
+  import_records
+}
+
+# open_workspaces: have the folder of the worktrees, and mend what a crash has left in the repository
+open_workspaces() {
+  (umask "$user_umask" && mkdir -p -- "$workspaces") ||
+    fail "ERROR: cannot make '$WORKSPACE_ROOT'" "  Choose a folder that can be written, with --workspace-root or WORKSPACE_ROOT."
+  workspaces=$(cd -P -- "$workspaces" && pwd -P)
+  exclude_marker
+  # A crash may have torn the last line.
+  end_line "$owners"
+  repair_repository
+  # What a crash has left of what is no task.
+  [ "$mode" = task ] || for own in baseline integration; do
+    use_own "$own"
+    [ -s "$state/$id.result" ] || [ ! -e "$state/$id.start" ] || ! is_ours || stop_remains
+  done
 }
 
 # locate <parallel directory>: Sets: dir manifest logs state

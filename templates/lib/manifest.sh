@@ -17,8 +17,8 @@ write_manifest() {
   manifest_written=$now manifest_stale=0
   if cp -p -- "$manifest" "$manifest.new" && {
     say "status=$run_outcome" "workspace_root=$WORKSPACE_ROOT" "max_concurrent=$MAX_CONCURRENT" "base_branch=$base_branch" \
-      "base_commit=$base_commit" "started_at=$run_started_at" "finished_at=$run_finished_at" && list_states && say end
-  } | LC_ALL=C awk "$json_strings"'
+      "base_commit=$base_commit" "started_at=$run_started_at" "finished_at=$run_finished_at" && list_states && show_integration && say end
+  } | LC_ALL=C state=$state awk "$json_strings"'
     function quoted(text) { gsub(/["\\]/, "\\\\&", text); return "\"" text "\"" }
     function add(items, separator, item) { return items (items == "" ? "" : separator) item }
     function member(name, value) { return "    " quoted(name) ": " value }
@@ -29,7 +29,25 @@ write_manifest() {
       print member("options", "{\"max_concurrent\": " run["max_concurrent"] "}") ",\n" member("waves", "[\n" waves "\n    ]") ","
       print member("failed_tasks", "[" failed "]") ",\n" member("skipped_tasks", "[" skipped "]") ","
       for (i = 1; i <= times; i++) if (run[time[i]] != "") print member(time[i], quoted(run[time[i]])) ","
+      if (integration != "") print member("integration", "{" integration ", \"merged\": [" merged "], \"left_out\": [" left_out "]}") ","
       printf "%s\n  }", member("tasks", "{\n" tasks "\n    }")
+    }
+    function list_outside(id,   path, list) {
+      # What git has put in quotes is a string of JSON, but for these.
+      while ((getline path < (ENVIRON["state"] "/" id ".outside")) > 0) {
+        gsub(/\\([0-3][0-7][0-7]|[av])/, "?", path)
+        list = add(list, ", ", path ~ /^".*"$/ ? path : quoted(path))
+      }
+      close(ENVIRON["state"] "/" id ".outside")
+      return list
+    }
+    # facts <first>: write the fields from there as members, but for what the lists beside them tell
+    function facts(i,   key, text) {
+      for (; i <= NF; i++) {
+        key = substr($i, 1, index($i, "=") - 1)
+        if (key !~ /^(merged|started|finished)$/) text = add(text, ", ", quoted(key == "task" ? "id" : key) ": " quoted(substr($i, length(key) + 2)))
+      }
+      return text
     }
     BEGIN { times = split("base_branch base_commit started_at finished_at", time, " ") }
     !phase && $0 == "end" { is_whole = 1; next }
@@ -45,12 +63,19 @@ write_manifest() {
         if (key == "attempt") task = task ", \"attempts\": " value
         if (key ~ /^(commits|exit_code|turns|input_tokens|output_tokens|cost_usd|total_usd|until)$/) task = task ", " quoted(key) ": " value
         if (key ~ /^(error|by|step|tip|started_at|finished_at)$/) task = task ", " quoted(key) ": " quoted(value)
+        if (key == "outside") task = task ", \"outside\": [" list_outside(substr($2, 6)) "]"
       }
       tasks = add(tasks, ",\n", "      " id ": {" task "}")
       members = add(members, ", ", id)
       if (status ~ /^(failed|interrupted|limited)$/) failed = add(failed, ", ", "{\"id\": " id ", \"error\": " quoted(error) "}")
       if (status == "skipped") skipped = add(skipped, ", ", id)
       if (status !~ /^(completed|skipped)$/) is_open = 1
+      next
+    }
+    !phase && $1 == "integration" {
+      if ($3 !~ /^task=/) integration = facts(2)
+      else if ($2 == "status=merged") merged = add(merged, ", ", quoted(substr($3, 6)))
+      else left_out = add(left_out, ", ", "{" facts(3) "}")
       next
     }
     !phase && /^wave=/ {
@@ -146,6 +171,11 @@ import_outcomes() {
 
 # import_records: make records of what was imported
 import_records() {
+  # What the manifest knows to be ours stays so when the next run has written it anew.
+  if [ -n "$imported" ] && grep -q -F "\"$integration\"" -- "$manifest"; then
+    find_owner "$integration"
+    [ -n "$made_by" ] || own "$integration"
+  fi
   while read -r id status facts; do
     # shellcheck disable=SC2086  # key=value words
     [ -z "$id" ] || [ -s "$state/$id.result" ] || write_record "$id.result" $facts "status=$status"

@@ -27,6 +27,7 @@ Run the tasks of the plan, each by an agent in its own git worktree and branch, 
   --dry-run              print the execution plan and what would stop a run, and stop
   --preflight            the same, but end with status 2 when something would stop a run
   --status               print what became of run, waves and tasks, and stop
+  --integrate-now        merge what has completed into one branch, check it, and stop
   --logs ID [--follow]   print what the agent of a task has said and done, as text; --follow waits for more until the task ends
   --monitor [--help]     show in the terminal how the run gets on, as monitor-live.sh does
   --directory DIR        work on this parallel directory (default: the one in which the script lies)
@@ -42,7 +43,7 @@ EOF
   done
   cat <<EOF
 
-Exit status: 0 all tasks completed, 1 some did not, 2 nothing was run, 128+N stopped by signal N.
+Exit status: 0 all tasks completed (and were merged), 1 some did not, 2 nothing was run, 128+N stopped by signal N.
 EOF
 }
 
@@ -59,6 +60,7 @@ parse_options() {
       --dry-run) mode=dry_run ;;
       --preflight) mode=preflight ;;
       --status) mode=status ;;
+      --integrate-now) mode=integrate ;;
       -h | --help) mode=help ;;
       --*=*)
         set_option "${1%%=*}" "${1#*=}"
@@ -74,6 +76,7 @@ parse_options() {
   done
   [ -z "$only_wave" ] || [ -z "$only_task" ] || usage_error "--wave and --task exclude each other"
   [ "$retry$force" != 11 ] || usage_error "--retry-failed and --force exclude each other"
+  [ "$mode" != integrate ] || [ -z "$only_wave$only_task" ] || usage_error "--integrate-now takes what has completed, of all waves"
   [ "$retry$fresh" != 01 ] || usage_error "--fresh needs --retry-failed"
   [ "$follow" -eq 0 ] || [ "$mode" = logs ] || usage_error "--follow needs --logs"
   [ -z "$only_task" ] || [ "$mode" != run ] || mode=task
@@ -96,7 +99,7 @@ EOF
       ;;
   esac
   [ "$takes" != flag ] || set -- "$1" 1
-  may_be_empty=' --skip --setup --verify --model --agent-args --max-cost '
+  may_be_empty=' --skip --setup --verify --verify-integration --model --agent-args --max-cost '
   [ -n "${2-}" ] || { [ $# -gt 1 ] && [ "${may_be_empty#* "$1" }" != "$may_be_empty" ]; } || usage_error "option '$1' needs a value"
   eval "$variable=\$2"
 }
@@ -127,6 +130,7 @@ check_settings() {
   done <<EOF
 $settings
 EOF
+  [ "$INTEGRATE$SCHEDULE" != wavedeps ] || usage_error "integrate: 'wave' needs the schedule 'waves'"
   case $AGENT_MODEL in
     -* | *[!][A-Za-z0-9._:/@+~-]*) usage_error "model: '$AGENT_MODEL' is no name of a model" ;;
   esac

@@ -7,6 +7,11 @@ own() (
   { [ -d "${owners%/*}" ] || mkdir -p -- "${owners%/*}"; } && printf '%s\t%s\n' "$dir_name" "$1" >>"$owners"
 )
 
+# find_owner <branch or worktree>: find out whose it is. Sets: made_by (empty: nobody has said so)
+find_owner() {
+  made_by=$(thing=$1 awk 'BEGIN { FS = "\t" } $2 == ENVIRON["thing"] { owner = $1 } END { print owner }' "$owners" 2>/dev/null)
+}
+
 # find_branches: find out which branches the tasks have, and what stands where branch or worktree is to be. Sets: branches
 # (names without the prefix) taken (names of which another parallel directory has made branch or worktree; both with blanks
 # between and around) obstacles (a line `KIND THING IDS` each, with tabs between)

@@ -19,6 +19,7 @@ preflight() {
   [ "$is_repository" -eq 0 ] || check_repository
   check_way
   check_obstacles
+  check_integration
   dependencies=$(list_dependencies)
   check_dependencies
   check_agents

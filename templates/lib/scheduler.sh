@@ -5,7 +5,7 @@ print_facts() {
   say "now=$now" "slots=$MAX_CONCURRENT" "schedule=$SCHEDULE" "halt=$HALT" "retries=$RETRIES" "retry_delay=$retry_delay" \
     "stopping=$stopping" "only_wave=$only_wave" "running=$running" "to_adopt=$to_adopt" "ended=$ended" \
     "again=$again" "skip=$skip" "branches=$branches$landed" "opened=$opened" "closed=$closed" "agent=$default_agent" \
-    "agents=$own_agents" "paused=$paused" "refused=$refused" "max_cost=$MAX_COST" "limit_wait=$LIMIT_WAIT" "began=$run_started"
+    "agents=$own_agents" "integrate=$INTEGRATE" "integrated=$integrated_waves" "paused=$paused" "refused=$refused" "max_cost=$MAX_COST" "limit_wait=$LIMIT_WAIT" "began=$run_started"
   list_states || return 1
   say "$plan" end
 }
@@ -38,6 +38,7 @@ advance() {
         warn "The tasks have cost $detail USD, and --max-cost is $MAX_COST: no more are started. '--retry-failed' goes on with a higher one."
         ;;
       retry) read_record "$id.result" && progress "wave=$wave task=$id status=retrying error=$record_error in=$detail" ;;
+      integrate) integrate_wave ;;
       halt)
         stopping=${stopping:-halt}
         [ "$HALT" = soon ] || signals=$((signals + 1))
@@ -58,6 +59,19 @@ EOF
     warn "ERROR: cannot read what is to be done: is TMPDIR full?" "  What runs goes on, and '--retry-failed' takes over."
     exit 1
   fi
+}
+
+# integrate_wave: merge what has completed, up to the wave that detail names, or all. Sets: branch_from (what the branches of the next
+# wave start from)
+integrate_wave() {
+  write_manifest
+  integrate "${detail#end}" || [ -n "$stopping" ] || { stopping=integration && reason=integration; }
+  integrated_waves="$integrated_waves$detail "
+  [ "$total" -eq 0 ] || [ "$detail" = end ] || branch_from=$integrated
+  watch_signals
+  read_clock
+  # There is more to do at once.
+  awake=1
 }
 
 # refuse_agent: say why no more tasks of an agent are started: in its own words, from the log of a task
@@ -174,7 +188,7 @@ report_task() {
     limited) facts=" until=$record_until" ;;
     *) facts=${record_commits:+ commits=$record_commits} ;;
   esac
-  facts=$facts${record_uncommitted:+ uncommitted=$record_uncommitted}${record_stopped:+ stopped=$record_stopped}
+  facts=$facts${record_uncommitted:+ uncommitted=$record_uncommitted}${record_stopped:+ stopped=$record_stopped}${record_outside:+ outside=$record_outside}
   progress "wave=$wave task=$id status=$record_status$facts"
 }
 
@@ -182,7 +196,7 @@ report_task() {
 on_signal() {
   signals=$((signals + 1))
   case $stopping in
-    '' | halt | cost) stopping=$1 ;;
+    '' | halt | cost | integration) stopping=$1 ;;
   esac
   wake
   stop_task interrupted
@@ -210,6 +224,16 @@ pass_signals() {
   done
 }
 
+# watch_signals: note signals, and wake the loop
+watch_signals() {
+  # A runner has something to tell.
+  trap 'manifest_stale=1 && wake' USR1
+  trap 'on_signal INT' INT
+  trap 'on_signal TERM' TERM
+  trap 'on_signal HUP' HUP
+  trap - USR2
+}
+
 # run_plan: run the selected tasks until the last has ended or a signal has stopped them
 run_plan() {
   opened=' ' closed=' ' ended='' outcome='' stopping='' said_stopping='' signals=0 awake='' sleeper=''
@@ -217,11 +241,8 @@ run_plan() {
   cause='' step='' stopped_step='' settled=''
   paused=' ' refused=' ' reason=''
   run_outcome=running run_started=$now run_started_at=$now_at run_finished='' run_finished_at=''
-  # A runner has something to tell.
-  trap 'manifest_stale=1 && wake' USR1
-  trap 'on_signal INT' INT
-  trap 'on_signal TERM' TERM
-  trap 'on_signal HUP' HUP
+  integrated_waves=' ' branch_from=''
+  watch_signals
   adopted=$running to_adopt=$running look_due=$((now + tick))
   [ ! -e "$logs/checkout.log" ] || rm -f -- "$logs/checkout.log"
   watch_checkout

@@ -1,8 +1,10 @@
 # --- steps: what is run in a worktree before and after the agent, each step recorded
 
-# find_commands: find out what is run for the task. Sets: setup verify also_verify model subagent (empty: nothing) agent
+# find_commands: find out what is run for the task, and what it may touch. Sets: setup verify also_verify model subagent scope boundary
+# (empty: nothing) agent verify_limit (seconds)
 find_commands() {
-  setup=$SETUP_COMMAND verify=$VERIFY_COMMAND also_verify='' agent=$default_agent model=$AGENT_MODEL subagent=
+  setup=$SETUP_COMMAND verify=$VERIFY_COMMAND also_verify='' agent=$default_agent model=$AGENT_MODEL subagent='' scope='' boundary=''
+  verify_limit=$VERIFY_TIMEOUT
   while read -r owner kind text; do
     case $owner,$kind,$text in
       "$id,setup,"*) setup=$text ;;
@@ -11,6 +13,8 @@ find_commands() {
       "$id,agent,"*) agent=$text ;;
       "$id,model,"*) model=$text ;;
       "$id,subagent,"*) subagent=$text ;;
+      "$id,scope,"*) scope=$text ;;
+      "$id,boundary,"*) boundary=$text ;;
     esac
   done <<EOF
 $own_commands
@@ -57,7 +61,7 @@ enter_step() {
   step_name=$1
   record_steps
   read_clock
-  [ $# -eq 1 ] || [ "$id" = .baseline ] || progress "wave=$wave task=$id status=$2"
+  [ $# -eq 1 ] || [ -z "$branch" ] || progress "wave=$wave task=$id status=$2"
   tell_scheduler
 }
 
@@ -179,7 +183,7 @@ verify_work() {
   enter_step verify verifying
   is_committed || reject uncommitted "was not verified, for these files are not as they are committed" "$verify_log" || return
   for command in "$verify" "$also_verify"; do
-    [ -z "$command" ] || run_command "$command" "$VERIFY_TIMEOUT" "$verify_log" ||
+    [ -z "$command" ] || run_command "$command" "$verify_limit" "$verify_log" ||
       reject verify "was verified by '$command', which ended with status $step_status" "$verify_log" || return
   done
   if ! is_committed; then
@@ -211,7 +215,7 @@ is_committed() {
 # its prompt
 reject() {
   error=$1
-  [ -z "$cause" ] && [ "$id" != .baseline ] || return 1
+  [ -z "$cause" ] && [ -n "$branch" ] || return 1
   {
     say "This task was attempted before, and the work is in this worktree. It $2." ""
     [ $# -eq 2 ] || { say "The end of $3:" "" && tail -n 200 -- "$3" | tail -c 65536 | indent && say ""; }

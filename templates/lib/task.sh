@@ -51,7 +51,7 @@ keep_log() {
 run_task() {
   # This may be a subshell: it inherits the variables of the scheduler, not its traps.
   awake='' sleeper='' step='' last_step='' stopped_step='' cause='' settled='' error='' exit_code='' start_commit=''
-  commits='' uncommitted='' stopped='' tip='' accepted='' limited_until=''
+  commits='' uncommitted='' stopped='' outside='' tip='' accepted='' limited_until=''
   read_pid
   runner=$pid
   [ "$runner" = "$$" ] || trap 'stop_task interrupted' TERM
@@ -79,10 +79,10 @@ run_task() {
   [ "$verdict" = limited ] || limits=0 limited_since=
   # What comes now cannot change the verdict.
   trap '' USR1 USR2
-  [ "$id" = .baseline ] || trap '' TERM
+  [ -z "$branch" ] || trap '' TERM
   read_clock
   write_result "attempt=$attempt" "tried=${tried#0}" "tip=$tip" "commits=$commits" "uncommitted=$uncommitted" "stopped=$stopped" \
-    "exit_code=$exit_code" "error=$error" "step=$step_name" "waited=${waited#0}" "started=$started" "started_at=$started_at"
+    "outside=$outside" "exit_code=$exit_code" "error=$error" "step=$step_name" "waited=${waited#0}" "started=$started" "started_at=$started_at"
   kill -s TERM "$timekeeper" 2>/dev/null
   reap "$timekeeper"
 }
@@ -118,10 +118,10 @@ find_use() {
 
 # is_ours: true unless the worktree holds something of another run that has a task of the same id
 is_ours() {
-  if [ "$id" = .baseline ]; then
+  if [ -z "$branch" ]; then
     # Two directories may have the same name.
-    owner=$(thing=$workspaces_name/${worktree##*/} awk 'BEGIN { FS = "\t" } $2 == ENVIRON["thing"] { owner = $1 } END { print owner }' "$owners" 2>/dev/null)
-    [ "${owner:-$dir_name}" = "$dir_name" ]
+    find_owner "$workspaces_name/${worktree##*/}"
+    [ "${made_by:-$dir_name}" = "$dir_name" ]
     return
   fi
   [ -e "$state/$id.agent" ] || ! read_worktree || is_on_branch || [ -z "$head" ]
@@ -195,10 +195,36 @@ count_commits() {
   fi
 }
 
-# decide_verdict: the first that applies. Sets: verdict error tip commits uncommitted
+# find_outside: list the paths that the task's commits have touched outside of its scope, or inside its boundary. Sets: outside
+# (how many, empty for none)
+find_outside() {
+  [ -n "$scope$boundary" ] && [ "${commits:-0}" -gt 0 ] || return 0
+  read_git -C "$root" log --first-parent --no-merges --no-renames --format= --name-only "$start_commit..$tip" | LC_ALL=C sort -u |
+    while IFS= read -r path; do
+      [ -z "$path" ] || { { [ -z "$scope" ] || matches "$path" "$scope"; } && ! matches "$path" "$boundary"; } || say "$path"
+    done >"$state/$id.outside"
+  outside=$(grep -c '' <"$state/$id.outside")
+  outside=${outside#0}
+}
+
+# matches <path> <patterns>: true when one of the patterns means the path, or a folder above it
+matches() {
+  set -f
+  for pattern in $2; do
+    # shellcheck disable=SC2254  # they are patterns
+    case $1 in
+      $pattern | ${pattern%/}/*) set +f && return ;;
+    esac
+  done
+  set +f
+  return 1
+}
+
+# decide_verdict: the first that applies. Sets: verdict error tip commits uncommitted outside
 decide_verdict() {
   if [ -n "$start_commit" ]; then
     count_commits
+    find_outside
     ! read_left || uncommitted=$(grep -c '' <"$changes")
     uncommitted=${uncommitted#0}
   fi

@@ -43,7 +43,7 @@ make_worktree() {
   fi
   # The branch first, since git refuses one that has come in the meantime; the rest can then simply be tried again.
   if [ "$resuming" -eq 0 ] || ! has_branch "$branch"; then
-    git_step -C "$root" branch --no-track "$branch" "$base_commit" && own "$branch" || return 1
+    git_step -C "$root" branch --no-track "$branch" "${branch_from:-$base_commit}" && own "$branch" || return 1
   fi
   add_worktree "$worktree" "$branch"
 }
@@ -206,7 +206,7 @@ merge_dependencies() {
     git_step -C "$worktree" -c core.hooksPath=/dev/null merge --quiet --no-edit --ff --no-verify-signatures \
       -m "Merge $dep_branch into $branch" "refs/heads/$dep_branch" && stop_signal=TERM && continue
     stop_signal=TERM
-    conflict=$(read_git -C "$worktree" diff --name-only --diff-filter=U | awk '{ printf "%s%s", separator, $0; separator = ", " }')
+    find_conflict
     if [ -n "$conflict" ]; then
       error=merge_conflict
       warn "$id: cannot merge $dep_branch: conflict in $conflict"
@@ -221,6 +221,12 @@ merge_dependencies() {
     return 1
   done
   error=
+}
+
+# find_conflict: find out which files of the worktree are in conflict. Sets: conflicting (a line each) conflict (the same, with commas)
+find_conflict() {
+  conflicting=$(read_git -C "$worktree" diff --name-only --diff-filter=U)
+  conflict=$(say "$conflicting" | awk 'NF { printf "%s%s", separator, $0; separator = ", " }')
 }
 
 # set_aside: move the task's worktree and branch out of the way, if it has any, with all that they hold

@@ -1,0 +1,441 @@
+# --- integrate: what has completed, merged into one branch that moves only to trees that were seen green
+
+# integrate <wave>: merge the branches of the tasks that have completed up to this wave (empty: of all) into the integration
+# branch, in plan order, and check them; true when all are in it, and green. Done as a task is, here and now. Sets: total (how
+# many tasks that are) integrated (the tip of the branch)
+integrate() {
+  last_wave=$1 left_out='' chain='' kept=0
+  use_own integration
+  find_start
+  work=$(list_work) || { warn "ERROR: cannot list what has completed" && return 1; }
+  total=$(say "$work" | grep -c .)
+  [ "$total" -gt 0 ] || return 0
+  read_clock
+  integration_started=$now integration_started_at=$now_at
+  keep_log "$logs/integration"
+  printf '' >"$log"
+  forget_verdict
+  progress "integration status=started branch=$integration tasks=$total"
+  run_here do_integration
+  # What was red may be green the next time.
+  [ "$verdict" = interrupted ] || [ ! -f "$state/verified" ] ||
+    { sed '/^green /!d' <"$state/verified" >"$state/.verified" && mv -f -- "$state/.verified" "$state/verified"; }
+  record_integration "$verdict" "finished=$now" "finished_at=$now_at"
+  [ "$verdict" != failed ] || warn "In $integration: ${merged:-none}" \
+    "Not in it: $(say "$work" | awk -v merged=" $merged" '!index(merged, " " $2 " ") { printf "%s ", $2 }')"
+  progress "integration status=$verdict merged=$(($(say "$merged" | wc -w)))/$total branch=$integration${integrated:+ tip=$integrated}"
+  [ "$verdict" = completed ]
+}
+
+# find_start: find out where the merges begin. Sets: integrated (empty without a branch) base (a commit) start was_cut_off (1: the
+# latest integration did not come to its end)
+find_start() {
+  integrated=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$integration^{commit}")
+  base=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$base_branch^{commit}") || base=$base_commit
+  start=${integrated:-$base} was_cut_off=0
+  read_record integration || return 0
+  case $record_status in
+    running | interrupted) was_cut_off=1 ;;
+  esac
+  # When the base has moved it begins anew from there, unless somebody has committed to the branch.
+  [ "$integrated" != "$record_tip" ] || contains "$start" "$base" || start=$base
+}
+
+# contains <commit> <commit>: true when the first contains the second
+contains() {
+  read_git -C "$root" merge-base --is-ancestor "$2" "$1" 2>/dev/null
+}
+
+# list_work: print `WHAT ID NAME WAVE DEPS COMMIT COMMITS` for each task that has completed up to last_wave, in plan order. WHAT is
+# `in` when start contains its branch, `gone` when there is none and the commit is the one that was recorded, else `todo`
+list_work() {
+  {
+    read_git -C "$root" for-each-ref --merged="$start" --format='in %(refname:lstrip=2)' refs/heads &&
+      read_git -C "$root" for-each-ref --format='at %(refname:lstrip=2) %(objectname)' refs/heads &&
+      list_states && say "$plan" end
+  } | LC_ALL=C awk -v prefix="$BRANCH_PREFIX" -v taken="$taken" -v last="$last_wave" '
+    $0 == "end" { is_whole = 1; next }
+    $1 == "in" && NF == 2 { is_in[$2]; next }
+    $1 == "at" && NF == 3 { commit[$2] = $3; next }
+    $1 ~ /^wave=/ {
+      id = substr($2, 6)
+      if ($3 == "status=completed") tip[id] = match($0, / tip=[0-9a-f]+/) ? substr($0, RSTART + 5, RLENGTH - 5) : "-"
+      if (match($0, / commits=[0-9]+/)) commits[id] = substr($0, RSTART + 9, RLENGTH - 9)
+      next
+    }
+    !($1 in tip) || (last != "" && $3 + 0 > last + 0) { next }
+    {
+      branch = prefix $2
+      what = index(taken, " " $2 " ") || !(branch in commit) ? "gone" : branch in is_in ? "in" : "todo"
+      print what, $1, $2, $3, $4, (what == "gone" ? tip[$1] : commit[branch]), commits[$1]
+    }
+    END { exit !is_whole }'
+}
+
+# do_integration: the steps of it. Sets: error accepted, as those of a task do
+do_integration() {
+  [ -z "$stopping" ] || cause=interrupted
+  # A check that hangs must not hold up a night.
+  [ "$verify_limit" -gt 0 ] || verify_limit=$TASK_TIMEOUT
+  error=integration
+  if ! contains "$start" "$base"; then
+    warn "ERROR: $integration has commits of its own, and $base_branch has moved: merge that there by hand."
+  elif chain=$(list_chain) && record_integration running && open_worktree; then
+    error='' candidate=$start length=$(($(say "$chain" | grep -c '') - 1)) can_merge_trees=0
+    kept=$length history=$length
+    ! run_git -C "$worktree" merge-tree --write-tree "$start" "$start" >/dev/null 2>&1 || can_merge_trees=1
+    if merge_tasks && check_all && [ -z "$left_out" ]; then
+      accepted=1
+    fi
+    # For the person who comes next.
+    [ -z "$integrated" ] || go_to "$integration"
+  fi
+  error=${error:-integration}
+}
+
+# list_chain: print the chain of merges as it is at the start, COMMIT ID each, after a line with what it begins with
+list_chain() {
+  { read_git -C "$root" rev-list --first-parent --reverse --parents "$start" "^$base" && say "$work" end; } |
+    awk -v start="$start" '
+      $0 == "end" { is_whole = 1; next }
+      $1 ~ /^(in|todo|gone)$/ { id[$6] = $2; next }
+      { commit[++n] = $1; first[n] = $2; merged[n] = $3 }
+      END {
+        if (!is_whole) exit 1
+        print (n && first[1] != "" ? first[1] : start), "-"
+        for (i = 1; i <= n; i++) print commit[i], (merged[i] in id ? id[merged[i]] : "-")
+      }'
+}
+
+# nth <number>: look at the chain after so many merges. Sets: commit merged_task (- for a commit that is none of ours)
+nth() {
+  read -r commit merged_task <<EOF
+$(say "$chain" | sed "$(($1 + 1))!d")
+EOF
+}
+
+# record_integration <status> [<key=value>...]: record how far it has come. Sets: merged (the tasks that are in it, a blank behind each)
+record_integration() {
+  integration_status=$1
+  shift
+  merged=$(say "$work" "" "$chain" | awk -v kept="$kept" '
+    !NF { is_chain = 1; next }
+    is_chain { if (n++ <= kept) is_in[$2]; next }
+    { id[++count] = $2; if ($1 == "in") is_in[$2] }
+    END { for (i = 1; i <= count; i++) if (id[i] in is_in) printf "%s ", id[i] }')
+  write_record integration "status=$integration_status" "branch=$integration" "base_branch=$base_branch" "base_commit=$base" \
+    "tip=$integrated" "total=$total" "merged=$merged" "left_out=$left_out" "started=$integration_started" \
+    "started_at=$integration_started_at" "$@"
+}
+
+# open_worktree: have the worktree, at the start; false when somebody is at work there
+open_worktree() {
+  at=
+  if is_there "$worktree"; then
+    if ! read_worktree || is_unfinished; then
+      # What a git that was killed has left half made is nobody's work.
+      used=0
+      repair_worktree >>"$log" 2>&1 || return
+    elif ! is_untouched; then
+      if [ "$was_cut_off" -eq 0 ]; then
+        warn "ERROR: somebody is at work in $WORKSPACE_ROOT/${worktree##*/}: commit what is there, or move it away."
+        return 1
+      fi
+      # What a crash has left a person can tell from work.
+      set_aside && forget_steps || return
+    fi
+  fi
+  is_there "$worktree" || add_worktree --detach "$worktree" "$start" ||
+    { [ -n "$cause" ] || complain "cannot make the worktree $WORKSPACE_ROOT/${worktree##*/}:" && return 1; }
+  go_to "$start"
+}
+
+# is_untouched: true when nothing is in the worktree alone but merges of ours
+is_untouched() {
+  [ ! -e "$git_dir/MERGE_HEAD" ] && [ ! -e "$git_dir/index.lock" ] && read_changes --untracked-files=no && [ ! -s "$changes" ] &&
+    ! read_git -C "$worktree" log --format=%s HEAD --not --branches --tags --remotes | grep -q -v "^Merge .* into $integration\$"
+}
+
+# go_to <commit or branch>: check it out in the worktree, without what a check may have changed there. Sets: at (what is there) error
+go_to() {
+  [ "$at" != "$1" ] || return 0
+  at=$1
+  detach=--detach
+  [ "$1" != "$integration" ] || detach=
+  git_step -C "$worktree" -c core.hooksPath=/dev/null checkout --quiet --force ${detach:+"$detach"} "$1" && return
+  at=
+  [ -n "$cause" ] || complain "cannot check $1 out in $WORKSPACE_ROOT/${worktree##*/}:"
+  error=${error:-worktree}
+  return 1
+}
+
+# merge_tasks: merge what is to be merged, wave after wave, and validate each; false when it ends before the last
+merge_tasks() {
+  for wave in $waves; do
+    merge_each "$(say "$work" | awk -v wave="$wave" '$4 == wave')" && check_wave || return
+  done
+}
+
+# merge_each <lines of work>: merge these tasks; false when no more can be merged
+merge_each() {
+  while read -r what task task_name rest task_deps task_commit commits; do
+    [ -n "$task" ] || continue
+    task_branch=$BRANCH_PREFIX$task_name
+    merge_task || return
+  done <<EOF
+$1
+EOF
+}
+
+# merge_task: merge a task, unless it is in already, or left out; false when no more can be merged
+merge_task() {
+  case $what$commits in
+    in0) say "$task has nothing to merge." && return ;;
+    in*) return ;;
+  esac
+  for dep in ${left_out:+$(say "$task_deps" | tr ',' ' ')}; do
+    case " $left_out" in
+      *" $dep:"*)
+        leave_out dependency "by=$dep"
+        return
+        ;;
+    esac
+  done
+  ! merge || return 0
+  [ -z "$cause$error" ] || return 1
+  find_rival
+  warn "$task is left out of $integration: it conflicts with $rival in $conflict"
+  leave_out conflict "with=$rival"
+}
+
+# leave_out <error> [<key=value>]: leave the task out
+leave_out() {
+  left_out="$left_out$task:$1${2+:}${2-} "
+  progress "integration status=left_out task=$task error=$1${2+ }${2-}"
+}
+
+# merge: merge task_commit into the candidate; false when that fails. Sets: candidate conflict
+merge() {
+  message="Merge $task_branch into $integration" product=$state/.$id.product
+  # Trees are merged without a worktree; what cannot be merged so is tried there, where the merge drivers of the user apply.
+  if [ "$can_merge_trees" -eq 1 ] && [ -z "$cause" ] &&
+    run_step become_git -C "$worktree" merge-tree --write-tree "$candidate" "$task_commit" >"$product" 2>/dev/null &&
+    read -r tree <"$product" &&
+    run_step become_git -C "$worktree" commit-tree -p "$candidate" -p "$task_commit" -m "$message" "$tree" >"$product" 2>>"$log"; then
+    read -r candidate <"$product"
+  else
+    merge_in_worktree || return
+  fi
+  chain=$chain$newline$candidate\ $task length=$((length + 1))
+}
+
+# merge_in_worktree: merge task_commit with `git merge`; false when that fails. Sets: candidate conflict
+merge_in_worktree() {
+  go_to "$candidate" || return
+  # Half of a merge gets the grace period without a signal.
+  stop_signal=0 at=''
+  git_step -C "$worktree" -c core.hooksPath=/dev/null -c rerere.autoUpdate=true merge --quiet --no-ff --no-edit \
+    --no-verify-signatures -m "$message" "$task_commit" || {
+    find_conflict
+    # What the user has resolved once is resolved again.
+    [ -z "$conflict" ] && read_worktree && [ -e "$git_dir/MERGE_HEAD" ] &&
+      git_step -C "$worktree" -c core.hooksPath=/dev/null commit --quiet --no-edit
+  }
+  set -- $?
+  stop_signal=TERM
+  if [ "$1" -eq 0 ]; then
+    candidate=$(read_git -C "$worktree" rev-parse HEAD) && at=$candidate
+  else
+    [ -n "$conflict$cause" ] || { conflict='what git tells' && complain "cannot merge $task_branch:"; }
+    return 1
+  fi
+}
+
+# find_rival: find out with what the task conflicts: the latest merge that has touched the files, and, where git can tell, that conflicts
+# with it by itself. Sets: rival (a task, or the base branch)
+find_rival() {
+  rival=
+  nth 0
+  for other in $(say "$commit..$candidate" -- "$conflicting" |
+    ask_git -C "$worktree" --literal-pathspecs log --first-parent --format=%H --stdin); do
+    found=$(say "$chain" | sed -n "s/^$other //p")
+    rival=${rival:-${found#-}}
+    run_git -C "$worktree" merge-tree --write-tree "$other^2" "$task_commit" >/dev/null 2>&1
+    [ $? -ne 1 ] || { rival=${found#-} && break; }
+  done
+  rival=${rival:-$base_branch}
+}
+
+# check_wave: validate what was merged since the branch has moved; false when integration ends here
+check_wave() {
+  [ "$length" -gt "$kept" ] || return 0
+  check=$(say "$own_commands" | sed -n "s/^$wave validation //p")
+  [ -z "$check" ] || settle "$kept"
+}
+
+# check_all: check the whole after the last wave; false when it is red
+check_all() {
+  check=$VERIFY_INTEGRATION wave=''
+  [ -z "$last_wave" ] || [ "$last_wave" = "${waves##* }" ] || check=
+  if [ -n "$check" ]; then
+    settle 0
+  elif [ "$length" -gt "$kept" ]; then
+    # There is nothing to check them with.
+    keep "$length"
+  fi
+}
+
+# settle <floor>: check the chain, and move the branch there when it is green. A merge behind the floor that turns it red is left out;
+# false when integration ends with it. Sets: error
+settle() {
+  key=$(say "$SETUP_COMMAND" "$check" | ask_git hash-object --stdin) flaky=
+  until is_green "$length" 1; do
+    [ -z "$cause$error" ] || return 1
+    if is_green "$length" 2; then
+      flaky=1
+      warn "WARNING: '$check' has failed and then succeeded on the same tree: it is flaky."
+      break
+    fi
+    [ -z "$cause$error" ] && find_culprit "$1" || return 1
+    leave_out validation
+    # What stands on the branch since before is not ours to take away.
+    [ "$low" -lt "$history" ] || keep "$low" || return 1
+    if [ "$SKIP_CULPRITS" -eq 0 ] || [ "$high" -le "$history" ]; then
+      error=validation
+      return 1
+    fi
+    later=$(say "$work" "" "$chain" | awk -v high="$high" '
+      !NF { is_chain = 1; next }
+      is_chain { if (n++ > high) print line[$2]; next }
+      { line[$2] = $0 }')
+    chain=$(say "$chain" | sed "$((low + 1))q") length=$low
+    nth "$low"
+    candidate=$commit
+    merge_each "$later" || return 1
+  done
+  keep "$length" && progress "integration status=verified${wave:+ wave=$wave}${flaky:+ flaky=1}"
+}
+
+# find_culprit <floor>: the chain is red at its end: find the first merge behind the floor with which it is. False when that cannot be
+# told. Sets: high (its number) low (that before it) task error
+find_culprit() {
+  low=$1 high=$length
+  ! was_green "$kept" || low=$kept
+  while [ $((high - low)) -gt 1 ]; do
+    middle=$(((low + high) / 2))
+    if is_green "$middle" 1; then
+      low=$middle
+    else
+      [ -z "$cause$error" ] || return 1
+      high=$middle
+    fi
+  done
+  if [ "$low" -eq "$1" ] && { [ "$high" -eq "$low" ] || ! is_green "$low" 1; }; then
+    [ -z "$cause$error" ] || return 1
+    error=validation
+    warn "ERROR: '$check' fails before any of these merges as well: it cannot tell which of them to leave out. The end of the log:"
+  else
+    nth "$high"
+    task=$merged_task
+    [ "$task" != - ] || task=$commit
+    warn "$task turns $integration red: with it fails '$check'. The end of the log:"
+  fi
+  indent <"$state/integration.red" >&2
+  [ -z "$error" ]
+}
+
+# was_green <number>: true when the check has succeeded on the chain after so many merges. Sets: proof (what is recorded of it)
+was_green() {
+  nth "$1"
+  proof="$(read_git -C "$root" rev-parse "$commit^{tree}") $key"
+  grep -q -x -F "green $proof" -- "$state/verified" 2>/dev/null
+}
+
+# is_green <number> <times>: check the chain after so many merges, unless it was green, or has been red so many times
+is_green() {
+  ! was_green "$1" || return 0
+  reds=$(grep -c -x -F "red $proof" -- "$state/verified" 2>/dev/null)
+  [ "${reds:-0}" -lt "$2" ] || return 1
+  progress "integration status=verifying${wave:+ wave=$wave}"
+  if ! go_to "$commit" || ! add_submodules || ! include_files || ! set_up; then
+    error=${error:-worktree}
+    return 1
+  fi
+  tip=$commit verify=$check colour=green
+  lines=$(grep -c '' <"$log")
+  say "[run-parallel.sh: $1 of $length merges, the last of them ${merged_task#-}]" >>"$log"
+  verify_work || colour=red
+  settled=
+  [ -z "$cause" ] || return 1
+  # It may have changed what it had to check.
+  [ "$colour" = green ] || { at='' error='' && tail -n +"$((lines + 1))" -- "$log" | tail -n 20 >"$state/integration.red"; }
+  end_line "$state/verified"
+  say "$colour $proof" >>"$state/verified" || error=state
+  [ "$colour" = green ]
+}
+
+# keep <number>: move the branch to the chain after so many merges. Sets: integrated kept error
+keep() {
+  nth "$1"
+  if [ "$commit" != "$integrated" ]; then
+    if ! own "$integration" ||
+      ! run_git -C "$root" update-ref -m "integrate: $merged_task" "refs/heads/$integration" "$commit" "$integrated" 2>>"$log"; then
+      complain "cannot move $integration:"
+      error=branch
+      return 1
+    fi
+    integrated=$commit
+  fi
+  for task in $(say "$chain" | awk -v from="$kept" -v to="$1" 'NR > from + 1 && NR <= to + 1 { print $2 }'); do
+    progress "integration status=merged task=$task"
+  done
+  kept=$1
+  record_integration running || error=state
+  [ -z "$error" ]
+}
+
+# check_integration: report what stands in the way of it. Sets: integration (its branch)
+check_integration() {
+  integration=integration/${dir##*/}
+  [ "$INTEGRATE" != no ] || [ "$mode" = integrate ] || return 0
+  [ "$is_repository" -eq 1 ] || return 0
+  use_own integration
+  read_git check-ref-format "refs/heads/$integration" ||
+    object "git refuses a branch '$integration'" "Rename the parallel directory."
+  ! has_branch integration || object "git cannot have the branch '$integration' beside 'integration'" "Rename that one."
+  find_owner "$integration"
+  # In a clone the manifest knows.
+  [ -n "$made_by" ] || ! { read_record integration || grep -q -F "\"$integration\"" -- "$manifest"; } || made_by=$dir_name
+  [ "$made_by" = "$dir_name" ] || ! has_branch "$integration" ||
+    object "Branch already exists: $integration" "No run of '$parallel_dir' has made it. Rename it."
+  checkout=$(read_git -C "$root" worktree list --porcelain 2>/dev/null | own=$worktree ref="branch refs/heads/$integration" awk '
+    /^worktree / { place = substr($0, 10) }
+    $0 == ENVIRON["ref"] && place != ENVIRON["own"] { print place }')
+  [ -z "$checkout" ] || object "$integration is checked out in '$checkout'" "Check out another branch there."
+  ! is_there "$worktree" || is_ours ||
+    object "'$WORKSPACE_ROOT/${worktree##*/}' is the worktree of '$made_by'" "Choose another folder with --workspace-root."
+}
+
+# integrate_now: merge what has completed, for a person, and end
+integrate_now() {
+  refuse_beside
+  [ -s "$state/run" ] || [ ! -f "$manifest" ] || import_outcomes
+  read_record run
+  BASE_BRANCH=${BASE_BRANCH:-$record_base_branch}
+  resolve_base
+  check_integration
+  find_included
+  [ "$problems" -eq 0 ] || exit 2
+  open_records
+  open_workspaces
+  stopping='' again=' '
+  integrate ''
+  [ "$total" -gt 0 ] || fail "Nothing was done: no task of '$parallel_dir' has completed."
+  outcome=$verdict
+  if read_record run; then
+    run_outcome=$record_status run_started_at=$record_started_at run_finished_at=$record_finished_at base_commit=$record_base_commit
+    write_manifest
+  fi
+  run_outcome=$outcome
+  exit_with_outcome
+}
