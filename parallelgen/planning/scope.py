@@ -9,7 +9,7 @@ _KEY = re.compile(
     r"(?:[-*+]\s+)?[*_`]*(CREATE|MODIFY|BOUNDARY)\b[*_`]*\s*(?:\([^)]*\))?\s*[*_`]*(?::[*_`]*(.*)|$)", re.I
 )
 _BULLET = re.compile(r"(?:[-*+]|[0-9]+[.)])\s+(.*)")
-_PATH = re.compile(r"`[^`]*`\s*(?:$|[,;:(–—-])|\S*(?:/|\.\w)")  # as the first word of a line in a list
+_PATH = re.compile(r"`[^`]*`\s*(?:$|[^\w\s])|\S*(?:/|\.\w)")  # as the first word of a line in a list
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _FOLDERS = re.compile(r"(?<![^/])\*\*/")  # any number of folders
 _NOTHING = ("", "[]", "none", "n/a", "-", "nothing")
