@@ -33,7 +33,7 @@ find_start() {
   integrated=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$integration^{commit}")
   base=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$base_branch^{commit}") || base=$base_commit
   start=${integrated:-$base} was_cut_off=0
-  read_record integration || return 0
+  read_record integration
   case $record_status in
     running | interrupted) was_cut_off=1 ;;
   esac
@@ -312,9 +312,8 @@ settle() {
       break
     fi
     [ -z "$cause$error" ] && find_culprit "$1" || return 1
-    leave_out validation
     # What stands on the branch since before is not ours to take away.
-    [ "$low" -lt "$history" ] || keep "$low" || return 1
+    [ "$high" -le "$history" ] || { leave_out validation && keep "$low"; } || return 1
     if [ "$SKIP_CULPRITS" -eq 0 ] || [ "$high" -le "$history" ]; then
       error=validation
       return 1
@@ -353,7 +352,7 @@ find_culprit() {
     nth "$high"
     task=$merged_task
     [ "$task" != - ] || task=$commit
-    warn "$task turns $integration red: with it fails '$check'. The end of the log:"
+    warn "$task turns $integration red. The end of the log with it:"
   fi
   indent <"$state/integration.red" >&2
   [ -z "$error" ]
@@ -420,7 +419,7 @@ check_integration() {
   ! has_branch integration || object "git cannot have the branch '$integration' beside 'integration'" "Rename that one."
   find_owner "$integration"
   # In a clone the manifest knows.
-  [ -n "$made_by" ] || ! { read_record integration || grep -q -F "\"$integration\"" -- "$manifest"; } || made_by=$dir_name
+  [ -n "$made_by" ] || ! { read_record integration || [ "${imported#*"${newline}integration "}" != "$imported" ]; } || made_by=$dir_name
   [ "$made_by" = "$dir_name" ] || ! has_branch "$integration" ||
     object "Branch already exists: $integration" "No run of '$parallel_dir' has made it. Rename it."
   checkout=$(read_git -C "$root" worktree list --porcelain 2>/dev/null | own=$worktree ref="branch refs/heads/$integration" awk '

@@ -122,6 +122,7 @@ import_outcomes() {
     function take(value) {
       if (key[1] != "execution") return
       if (depth == 3 && key[2] == "failed_tasks") { status[value] = "failed"; error[value] = "unknown" }
+      if (depth == 3 && key[2] == "integration") fact[key[2], key[3]] = value
       if (depth == 4) fact[key[2], key[3], key[4]] = value
       if (depth == 5 && key[2] == "waves") wave_of[value] = key[3]
     }
@@ -149,6 +150,8 @@ import_outcomes() {
         status[fact["failed_tasks", i, "id"]] = "failed"
         error[fact["failed_tasks", i, "id"]] = fact["failed_tasks", i, "error"]
       }
+      # What it was made of, git tells.
+      if (("integration", "tip") in fact) print "integration - branch=" fact["integration", "branch"], "tip=" fact["integration", "tip"]
       for (n = 1; n <= count; n++) {
         t = (name[n] in status || name[n] in wave_of || ("tasks", name[n], "status") in fact) ? name[n] : id[n]
         told = (t in status) ? status[t] : fact["tasks", t, "status"]
@@ -171,14 +174,10 @@ import_outcomes() {
 
 # import_records: make records of what was imported
 import_records() {
-  # What the manifest knows to be ours stays so when the next run has written it anew.
-  if [ -n "$imported" ] && grep -q -F "\"$integration\"" -- "$manifest"; then
-    find_owner "$integration"
-    [ -n "$made_by" ] || own "$integration"
-  fi
   while read -r id status facts; do
+    [ "$id" = integration ] || id=${id:+$id.result}
     # shellcheck disable=SC2086  # key=value words
-    [ -z "$id" ] || [ -s "$state/$id.result" ] || write_record "$id.result" $facts "status=$status"
+    [ -z "$id" ] || [ -s "$state/$id" ] || write_record "$id" $facts "status=${status#-}"
   done <<EOF
 $imported
 EOF

@@ -189,7 +189,7 @@ show_status() {
 
 # show_integration: print how far the latest integration has come, in the form of its progress lines
 show_integration() {
-  read_record integration || return 0
+  read_record integration && [ -n "$record_status" ] || return 0
   [ "$record_status$owner" != running ] || record_status=lost
   line="integration status=$record_status merged=$(($(say "$record_merged" | wc -w)))/$record_total branch=$record_branch"
   for key in tip base_commit started started_at finished finished_at; do
