@@ -135,7 +135,7 @@ open_worktree() {
     if ! read_worktree || is_unfinished; then
       # What a git that was killed has left half made is nobody's work.
       used=0
-      repair_worktree >>"$log" 2>&1 || return
+      repair_worktree >>"$log" 2>&1 || { complain "cannot take the worktree $WORKSPACE_ROOT/${worktree##*/}:" && return 1; }
     elif ! is_untouched; then
       if [ "$was_cut_off" -eq 0 ]; then
         warn "ERROR: somebody is at work in $WORKSPACE_ROOT/${worktree##*/}: commit what is there, or move it away."
@@ -201,6 +201,11 @@ merge_task() {
         ;;
     esac
   done
+  if [ "$what" = gone ] && ! read_git -C "$root" cat-file -e "$task_commit^{commit}" 2>/dev/null; then
+    warn "$task is left out of $integration: its branch is gone, and so is its commit"
+    leave_out branch
+    return
+  fi
   ! merge || return 0
   [ -z "$cause$error" ] || return 1
   find_rival
@@ -231,7 +236,8 @@ merge() {
 
 # merge_in_worktree: merge task_commit with `git merge`; false when that fails. Sets: candidate conflict
 merge_in_worktree() {
-  go_to "$candidate" || return
+  # A file that a check has left, and the task brings, is in the way of a merge, but not of a checkout.
+  go_to "$task_commit" && go_to "$candidate" || return
   # Half of a merge gets the grace period without a signal.
   stop_signal=0 at=''
   git_step -C "$worktree" -c core.hooksPath=/dev/null -c rerere.autoUpdate=true merge --quiet --no-ff --no-edit \
