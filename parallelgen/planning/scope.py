@@ -9,7 +9,7 @@ _KEY = re.compile(
     r"(?:[-*+]\s+)?[*_`]*(CREATE|MODIFY|BOUNDARY)\b[*_`]*\s*(?:\([^)]*\))?\s*[*_`]*(?::[*_`]*(.*)|$)", re.I
 )
 _BULLET = re.compile(r"(?:[-*+]|[0-9]+[.)])\s+(.*)")
-_PATH = re.compile(r"`|\S*[/.]")
+_PATH = re.compile(r"`[^`]*`\s*(?:$|[^\w\s])|\S*(?:/|\.\w)")  # as the first word of a line in a list
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _FOLDERS = re.compile(r"(?<![^/])\*\*/")  # any number of folders
 _NOTHING = ("", "[]", "none", "n/a", "-", "nothing")
@@ -80,7 +80,7 @@ def _claims(kind: str, item: str) -> Iterator[Claim]:
         path = item[1:].partition("`")[0].strip()
     else:
         words = item.strip("\"'").split()
-        path = words[0].strip("\"'") if words else ""
+        path = re.sub(r"(?<=\w)[.:;]+$", "", words[0].strip("\"'")) if words else ""
         if len(words) > 1 and not re.search(r"[/.*:]", path):
             return  # prose, not a path
     if path.lower() in _NOTHING:

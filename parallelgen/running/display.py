@@ -6,8 +6,9 @@ from typing import Protocol
 from parallelgen.running import integration_text
 from parallelgen.running.lines import Event, moment
 from parallelgen.running.progress import RunState, TaskState
-from parallelgen.running.report import agent_text, wave_progress
+from parallelgen.running.report import wave_progress
 from parallelgen.running.screen import Screen
+from parallelgen.running.task_text import agent_text
 
 
 class View(Protocol):

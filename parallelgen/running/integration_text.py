@@ -1,5 +1,6 @@
 """What has become of the integration, in words and as facts for JSON."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -43,9 +44,16 @@ def _told(event: Event, tasks: Tasks) -> str:
 
 def line(now: Integration) -> str:
     """Say in a line how it is getting on, or what came of it."""
-    doing = f"verifying {_check(now.verifying)}" if now.verifying else "merging"
     of = "" if now.total is None else f"/{now.total}"
-    return f"Integration: {now.status if now.is_over else doing}, {now.count}{of} tasks merged"
+    return f"Integration: {_doing(now)}, {now.count}{of} tasks merged"
+
+
+def _doing(now: Integration) -> str:
+    if now.status == "lost":
+        return "lost (its process is gone; use 'parallelgen integrate' to continue)"
+    if now.is_over:
+        return now.status
+    return f"verifying {_check(now.verifying)}" if now.verifying else "merging"
 
 
 def part(state: RunState, log: str, worktree: str = "") -> list[str]:
@@ -87,7 +95,7 @@ def report(state: RunState, log: str, worktree: str, command: str) -> str:
 def next_step(now: Integration, command: str) -> str:
     """Say what there is to do after an integration; `command` goes on with it."""
     if now.status == "completed":
-        return f"Next step: git merge {now.branch}"
+        return f"Next step: git merge {shlex.quote(now.branch)}"
     return f"Next step: {'mend that, then run: ' if now.status == 'failed' else ''}{command}"
 
 

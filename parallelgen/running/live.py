@@ -10,8 +10,8 @@ from rich.text import Text
 from parallelgen.running import costs, integration_text
 from parallelgen.running.lines import Event
 from parallelgen.running.progress import RunState, TaskState
-from parallelgen.running.report import WITH_WORDS, agent_text, count, elapsed, task_text
 from parallelgen.running.tail import plain
+from parallelgen.running.task_text import WITH_WORDS, agent_text, count, elapsed, task_text
 
 _STYLES = {"running": "cyan", "completed": "green", "failed": "red", "lost": "red", "pending": "dim"}
 

@@ -261,19 +261,34 @@ merge_in_worktree() {
   fi
 }
 
-# find_rival: find out with what the task conflicts: the latest merge that has touched the files, and, where git can tell, that conflicts
-# with it by itself. Sets: rival (a task, or the base branch)
+# clashes <commit>: true when git can tell that the task conflicts with it by itself
+clashes() {
+  run_git -C "$worktree" merge-tree --write-tree "$1" "$task_commit" >/dev/null 2>&1
+  [ $? -eq 1 ]
+}
+
+# list_touching: print the merges that have touched the files in conflict, or those of the task, the latest first
+list_touching() {
+  {
+    say "$commit..$candidate" -- "$conflicting" &&
+      read_git -C "$worktree" diff --no-renames --name-only "$candidate...$task_commit"
+  } | grep . | ask_git -C "$worktree" --literal-pathspecs log --first-parent --format=%H --stdin
+}
+
+# find_rival: find out with what the task conflicts: the base, or the latest merge that has touched the files, and, where git can tell,
+# that conflicts with it by itself. Sets: rival (a task, or the base branch)
 find_rival() {
-  rival=
   nth 0
-  for other in $(say "$commit..$candidate" -- "$conflicting" |
-    ask_git -C "$worktree" --literal-pathspecs log --first-parent --format=%H --stdin); do
+  rival=$base_branch
+  ! clashes "$commit" || return 0
+  rival=
+  # The others come last: it may be a folder that was renamed.
+  for other in $(list_touching) - $(read_git -C "$worktree" rev-list --first-parent "$commit..$candidate"); do
+    [ "$other" != - ] || rival=${rival:-$base_branch}
     found=$(say "$chain" | sed -n "s/^$other //p")
     rival=${rival:-${found#-}}
-    run_git -C "$worktree" merge-tree --write-tree "$other^2" "$task_commit" >/dev/null 2>&1
-    [ $? -ne 1 ] || { rival=${found#-} && break; }
+    [ "${found:--}" = - ] || ! clashes "$other^2" || { rival=$found && break; }
   done
-  rival=${rival:-$base_branch}
 }
 
 # check_wave: validate what was merged since the branch has moved; false when integration ends here

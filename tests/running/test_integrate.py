@@ -263,7 +263,9 @@ def test_a_run_that_fails_by_a_conflict_names_both_tasks(project: Project, when:
     assert report["integration"]["merged"] == ["task-001"] + ["task-003"] * (when == "end")
     again = project.run("--integrate", when, "--agent-command", SAME, "--retry-failed")
     assert again.returncode == 1
-    assert "  - task-002-orders: left out, it conflicts with task-001-users\n" in again.stdout
+    # What was merged before, the lines of this run do not tell.
+    merged = "  - task-001-users: merged\n"
+    assert f"{merged}  - task-002-orders: left out, it conflicts with task-001-users\n" in again.stdout
     assert "\nNot all that the tasks have done could be integrated.\n" in again.stdout
     step = again.stdout.splitlines()[-1]
     # After a wave there is more to run than the integration.
@@ -301,3 +303,15 @@ def test_a_check_that_hangs_is_stopped_with_it(project: Project, number: signal.
     assert "\n=== Integration Interrupted ===\n" in out
     assert f"  log: {project.typed}/logs/integration.log\n" in out
     assert left_over(project) == []
+
+
+def test_what_a_task_has_changed_outside_its_scope(project: Project) -> None:
+    task = project.directory / "tasks" / "task-001-users.md"
+    task.write_text(f"{task.read_text()}\n## Scope\nCREATE: users.py\n")
+    git(project.root, "commit", "-qam", "Give it a scope")
+    result = project.run("--wave", "1", "--agent-command", DONE)
+    assert result.returncode == 0
+    part = "\nChanged outside the scope of the task:\n  - task-001-users (1 path)\n    task-001.txt\n"
+    assert part in result.stdout
+    told = json.loads(parallelgen("status", project.typed, "--json", cwd=project.root).stdout)
+    assert [task["outside"] for task in told["tasks"]] == [1, 0, 0]

@@ -269,7 +269,7 @@ def test_status_tells_of_it_after_the_tasks() -> None:
         """
 Total: 1/4 tasks completed
 
-Integration: lost, 0/1 tasks merged
+Integration: lost (its process is gone; use 'parallelgen integrate' to continue), 0/1 tasks merged
   branch: integration/x (abc)
   worktree: ../w/integration-x
   log: parallel/x/logs/integration.log
@@ -301,6 +301,7 @@ COMPLETED = "integration status=completed merged=4/4 branch=integration/x tip=ab
         ("", "", f"/parallel-integrate --parallel-dir parallel/x\n       or: {INTEGRATE}"),
         ("", AGAIN, AGAIN),
         (COMPLETED, "", "git merge integration/x"),
+        (COMPLETED.replace("n/x", "n/it's"), "", "git merge 'integration/it'\"'\"'s'"),
         (COMPLETED, AGAIN, AGAIN),
         (ONE_BY_ONE[-1], "", f"mend that, then run: {INTEGRATE}"),
         (ONE_BY_ONE[-1], AGAIN, f"mend that, then run: {AGAIN}"),

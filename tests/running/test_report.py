@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from parallelgen.planning.plan import Plan, Task, Wave
-from parallelgen.running import costs, display, live, records, report, tail
+from parallelgen.running import costs, display, live, records, report, tail, task_text
 from parallelgen.running.activity import Activity
 from parallelgen.running.lines import parse
 from parallelgen.running.progress import RunState
@@ -48,7 +48,7 @@ def test_progress_of_tasks_that_did_not_complete() -> None:
         "wave=2 task=task-005 status=interrupted",
         plan=PLAN,
     )
-    assert [report.task_text(task) for task in state.tasks.values()] == [
+    assert [task_text.task_text(task) for task in state.tasks.values()] == [
         "FAILED (timeout, 2 commits)",
         "SKIPPED",
         "PENDING",
@@ -105,7 +105,7 @@ def test_the_report_of_a_failed_run_says_what_failed_and_where_to_look() -> None
 def test_each_step_of_a_task_is_shown() -> None:
     told = ("started", "setup", "running", "verifying")
     lines = [f"wave=1 task=task-001 status={status}" for status in told]
-    texts = [report.task_text(state_of(*lines[: n + 1]).tasks["task-001"]) for n in range(4)]
+    texts = [task_text.task_text(state_of(*lines[: n + 1]).tasks["task-001"]) for n in range(4)]
     assert texts == ["RUNNING...", "RUNNING (setup)...", "RUNNING...", "RUNNING (verify)..."]
 
 
@@ -133,7 +133,7 @@ def test_each_step_of_a_task_is_shown() -> None:
 def test_where_a_task_is_or_ended_and_the_log_that_tells_of_it(told: str, text: str, log: str) -> None:
     recorded = records.read([f"wave=1 task=task-001 status={told}"], PLAN)
     task = recorded.state.tasks["task-001"]
-    assert (report.task_text(task), report.log_name(task)) == (text, f"task-001{log}.log")
+    assert (task_text.task_text(task), task_text.log_name(task)) == (text, f"task-001{log}.log")
 
 
 def test_the_report_tells_the_step_the_log_and_its_last_line() -> None:
@@ -254,7 +254,7 @@ def test_a_limit_is_a_countdown_in_each_view(tmp_path: Path) -> None:
         *LIMITED, "wave=1 task=task-001 status=resumed", "agent=claude status=resumed", plan=PLAN
     )
     assert "claude" not in live_table(tmp_path, resumed, 4.0)
-    assert report.agent_text("codex", NOON, NOON - 86400.0).startswith(
+    assert task_text.agent_text("codex", NOON, NOON - 86400.0).startswith(
         "codex: usage limit until 2027-01-15 12:00, "
     )
 
@@ -500,4 +500,4 @@ def test_the_last_line_of_a_log_loses_what_would_move_the_cursor(tmp_path: Path)
     assert tail.last_line(b"10%\r50%\r") == "50%"
     assert tail.last_line(b"\xff\xfeok\x9b") == "��ok�"
     assert tail.last_line(b"") == ""
-    assert [report.duration(seconds) for seconds in (5.9, 65, 3660)] == ["5s", "1m 05s", "1h 01m"]
+    assert [task_text.duration(seconds) for seconds in (5.9, 65, 3660)] == ["5s", "1m 05s", "1h 01m"]
