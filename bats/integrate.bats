@@ -25,7 +25,7 @@ task_done() {
   local name place=$home/maker
   name=$(sed -n "s/^$1 *\([^ ]*\) .*/\1/p" "$dir/scripts/run-parallel.sh")
   git -C "$project" worktree add --quiet -b "feature/$name" "$place" "${2-main}"
-  (cd "$place" && task=$1 . /dev/stdin && git add -A && git commit --quiet --allow-empty -m "Do $1")
+  (cd "$place" && task=$1 && eval "$(cat)" && git add -A && git commit --quiet --allow-empty -m "Do $1")
   record_done "$1" "$(git -C "$place" rev-parse HEAD)"
   git -C "$project" worktree remove --force "$place"
 }
@@ -227,8 +227,8 @@ merged task=task-001
 failed merged=1/2
 END
   out_has '[PROGRESS] execution status=failed reason=integration'
-  err_has "task-002 turns $branch red. The end of the log with it:" '  it is red' \
-    "In $branch: task-001" 'Not in it: task-002 (validation)'
+  grep -q "^task-002 turns $branch red: with it fails 'echo check .*'. The end of the log:\$" "$err"
+  err_has '  it is red' "In $branch: task-001 " 'Not in it: task-002 '
   has "$state/run" reason=integration
   same task-001.txt "$(files "$branch")"
   : >"$TEST_NOTES/mended"
@@ -341,7 +341,7 @@ END
 }
 
 # bats test_tags=one-shell
-@test "the base has moved, and somebody has committed to the branch: the base is merged, and nothing is lost" {
+@test "the base has moved, and somebody has committed to the branch, who merges it by hand, and nothing is lost" {
   project chain
   agent task-003 <<<'exit 1'
   fails
@@ -350,7 +350,6 @@ END
   git -C "$worktree" add mine
   git -C "$worktree" commit --quiet -m Mine
   own=$(tip)
-  move_base
   rm "$TEST_AGENTS/task-003.sh"
   completes --retry-failed
   integrates 0
@@ -359,19 +358,23 @@ started tasks=3
 merged task=task-003
 completed merged=3/3
 END
-  git -C "$project" merge-base --is-ancestor "$own" "$branch"
-  git -C "$project" merge-base --is-ancestor main "$branch"
-  same 'mine moved task-001.txt task-002.txt task-003.txt' "$(files "$branch")"
-  # A conflict with the base only a person can resolve, who finds all as it was.
-  echo other >"$worktree/other"
-  git -C "$worktree" add other
-  git -C "$worktree" commit --quiet -m Other
+  same "$own" "$(git -C "$project" rev-parse "$branch^")"
+  echo more >>"$worktree/mine"
+  git -C "$worktree" commit --quiet -a -m More
   own=$(tip)
-  move_base other
+  move_base
   integrates 1
-  err_has "ERROR: $branch conflicts with main in other: merge it there by hand."
+  err_has "ERROR: $branch has commits of its own, and main has moved: merge that there by hand."
   same "$own" "$(tip)"
-  same '' "$(git -C "$worktree" status --porcelain)"
+  same "$branch" "$(git -C "$worktree" symbolic-ref --short HEAD)"
+  git -C "$worktree" merge --quiet --no-edit main
+  own=$(tip)
+  integrates 0
+  tells <<'END'
+started tasks=3
+completed merged=3/3
+END
+  same "$own" "$(tip)"
 }
 
 # bats test_tags=one-shell
@@ -384,7 +387,7 @@ END
   git -C "$worktree" commit --quiet -m Bad
   own=$(tip)
   VERIFY_INTEGRATION='test ! -e bad' integrates 1 --skip-culprits
-  err_has "$own turns $branch red. The end of the log with it:"
+  err_has "$own turns $branch red: with it fails 'test ! -e bad'. The end of the log:"
   same "$own" "$(tip)"
 }
 
@@ -478,7 +481,207 @@ END
   rm -r "$home/workspaces"
   rm "$TEST_AGENTS/task-003.sh"
   completes --retry-failed
+  # The commit of the manifest has moved the base.
+  integrates 1
+  git -C "$project" worktree add --quiet "$home/mine" "$branch"
+  git -C "$home/mine" merge --quiet --no-edit main
+  git -C "$project" worktree remove "$home/mine"
   integrates 0
   branch_has "$branch" task-003.txt
   branch_has "$branch" task-001.txt
+}
+
+# --- conflicts
+
+# both_do <left> <right>: two tasks of a wave do this, and depend on nothing
+both_do() {
+  task_done task-001 <<<"$1"
+  task_done task-002 <<<"$2"
+}
+
+# conflict: the first two of four tasks conflict in these files, and are left as they are; the others are in
+conflicts_in() {
+  each_done task-003 task-004
+  integrates 1
+  tells <<'END'
+started tasks=4
+left_out task=task-002 error=conflict with=task-001
+merged task=task-001
+merged task=task-003
+merged task=task-004
+failed merged=3/4
+END
+  err_has "task-002 is left out of $branch: it conflicts with task-001 in $1"
+  same '' "$(git -C "$worktree" status --porcelain)"
+  [ ! -e "$project/.git/worktrees/${worktree##*/}/MERGE_HEAD" ]
+  same '' "$(git -C "$project" ls-tree -r "$branch" | grep -e '~' -e '<<<')"
+  # The same, where git cannot merge trees.
+  git -C "$project" worktree remove --force "$worktree"
+  git -C "$project" branch --quiet -D "$branch"
+  rm "$state/integration"
+  old_git
+  integrates 1
+  tells <<'END'
+started tasks=4
+left_out task=task-002 error=conflict with=task-001
+merged task=task-001
+merged task=task-003
+merged task=task-004
+failed merged=3/4
+END
+  err_has "task-002 is left out of $branch: it conflicts with task-001 in $1"
+  same '' "$(git -C "$worktree" status --porcelain)"
+}
+
+# old_git: git does not know `merge-tree --write-tree`
+old_git() {
+  mkdir -p "$home/bin"
+  cat >"$home/bin/git" <<END
+#!/bin/sh
+case " \$* " in
+  *' merge-tree --write-tree '*)
+    echo 'usage: git merge-tree <base-tree> <branch1> <branch2>' >&2
+    exit 129
+    ;;
+esac
+exec $(PATH=$(script_path) type -P git) "\$@"
+END
+  chmod +x "$home/bin/git"
+  prefer "$home/bin"
+}
+
+# bats test_tags=one-shell
+@test "conflict: the same lines" {
+  project four
+  both_do 'echo one >README.md' 'echo two >README.md'
+  conflicts_in README.md
+}
+
+# bats test_tags=one-shell
+@test "conflict: changed here, deleted there" {
+  project four
+  both_do 'git rm --quiet README.md' 'echo two >>README.md'
+  conflicts_in README.md
+}
+
+# bats test_tags=one-shell
+@test "conflict: renamed here so, there otherwise" {
+  project four
+  seq 30 >"$project/old"
+  commit_all
+  both_do 'git mv old new' 'git mv old newer'
+  conflicts_in 'new, newer, old'
+}
+
+# bats test_tags=one-shell
+@test "conflict: both have added it" {
+  project four
+  both_do 'echo one >"a file"' 'echo two >"a file"'
+  conflicts_in 'a file'
+}
+
+# bats test_tags=one-shell
+@test "conflict: a file here, a folder there" {
+  project four
+  both_do 'echo one >thing' 'mkdir thing; echo two >thing/file'
+  conflicts_in thing
+}
+
+# bats test_tags=one-shell
+@test "conflict: a folder here, a file there" {
+  project four
+  both_do 'mkdir thing; echo two >thing/file' 'echo one >thing'
+  conflicts_in thing
+}
+
+# bats test_tags=one-shell
+@test "conflict: a symbolic link here, a file there" {
+  project four
+  both_do 'rm README.md; ln -s elsewhere README.md' 'echo two >>README.md'
+  conflicts_in README.md
+}
+
+# bats test_tags=one-shell
+@test "conflict: changed here, renamed and changed there" {
+  project four
+  seq 30 >"$project/old"
+  commit_all
+  both_do 'sed -i s/15/one/ old' 'git mv old new; sed -i s/15/two/ new'
+  conflicts_in new
+}
+
+# bats test_tags=one-shell
+@test "conflict: a folder renamed here, another file in it there" {
+  project four
+  mkdir "$project/old"
+  for name in a b c; do
+    seq 30 >"$project/old/$name"
+  done
+  commit_all
+  both_do 'git mv old new' 'echo more >old/more'
+  each_done task-003 task-004
+  integrates 1
+  err_has "task-002 is left out of $branch: it conflicts with task-001 in new/more"
+}
+
+# bats test_tags=one-shell
+@test "conflict: with the base, which has moved, and not with the task that has touched the file, too" {
+  project four
+  seq 30 >"$project/file"
+  commit_all
+  both_do 'sed -i s/29/one/ file' 'sed -i s/^2$/two/ file'
+  sed -i 's/^2$/moved/' "$project/file"
+  commit_all
+  integrates 1
+  tells <<'END'
+started tasks=2
+left_out task=task-002 error=conflict with=main
+merged task=task-001
+failed merged=1/2
+END
+}
+
+# bats test_tags=one-shell
+@test "conflict: both have added it, with another mode" {
+  project four
+  both_do 'echo one >tool' 'echo one >tool; chmod +x tool'
+  conflicts_in tool
+}
+
+# bats test_tags=one-shell
+@test "conflict: binary" {
+  project four
+  printf 'a\0b' >"$project/image"
+  commit_all
+  both_do 'printf "b\0b" >image' 'printf "c\0b" >image'
+  conflicts_in image
+}
+
+# bats test_tags=one-shell
+@test "conflict: a submodule at other commits" {
+  project four
+  export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=protocol.file.allow GIT_CONFIG_VALUE_0=always
+  git init --quiet "$home/library"
+  for step in base left right; do
+    git -C "$home/library" checkout --quiet -B "$step" base 2>/dev/null || git -C "$home/library" checkout --quiet -b "$step"
+    git -C "$home/library" -c user.name=x -c user.email=x@example.org commit --quiet --allow-empty -m "$step"
+  done
+  git -C "$home/library" checkout --quiet base
+  git -C "$project" submodule --quiet add "$home/library" library
+  commit_all
+  at=$(git -C "$home/library" rev-parse left right | paste -s -d ' ' -)
+  both_do "git update-index --cacheinfo 160000,${at% *},library; git commit --quiet -m Left; git reset --quiet" \
+    "git update-index --cacheinfo 160000,${at#* },library; git commit --quiet -m Right; git reset --quiet"
+  conflicts_in library
+}
+
+# bats test_tags=one-shell
+@test "conflict: line ends" {
+  project four
+  printf '* text=auto\n' >"$project/.gitattributes"
+  printf 'one\ntwo\n' >"$project/lines"
+  commit_all
+  # What is another line end alone is none.
+  both_do 'printf "one\r\nTWO\r\n" >lines' 'printf "ONE\ntwo\n" >lines'
+  conflicts_in lines
 }
