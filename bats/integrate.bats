@@ -836,3 +836,188 @@ many() {
     rm "$state/integration" "$state/verified"
   done
 }
+
+# bats test_tags=portable
+@test "without --skip-culprits it ends with the culprit, in the middle of a wave, and what is green stays in" {
+  project four
+  own_commands <<'END'
+1 validation echo "it sees: $(ls task-*)" && test ! -e task-003.txt
+END
+  each_done task-001 task-002 task-003 task-004
+  integrates 1
+  tells <<'END'
+started tasks=4
+verifying wave=1
+verifying wave=1
+verifying wave=1
+verifying wave=1
+left_out task=task-003 error=validation
+merged task=task-001
+merged task=task-002
+failed merged=2/4
+END
+  same 'task-001.txt task-002.txt' "$(files "$branch")"
+  grep -q "^task-003 turns $branch red" "$err"
+  err_has '  task-003.txt'
+  run_script --status
+  out_has 'integration status=left_out task=task-003 error=validation'
+}
+
+# bats test_tags=portable
+@test "with --skip-culprits the culprit and its dependents are left out, and the rest goes on" {
+  project diamond
+  own_commands <<'END'
+1 validation test ! -e task-002.txt
+2 validation test -e task-004.txt
+END
+  each_done task-001 task-002
+  task_done task-003 feature/task-001-left <<<'git merge --quiet feature/task-002-right; echo 3 >task-003.txt'
+  task_done task-004 feature/task-001-left <<<'echo 4 >task-004.txt'
+  task_done task-005 feature/task-003-both <<<'echo 5 >task-005.txt'
+  SKIP_CULPRITS=1 integrates 1
+  tells <<'END'
+started tasks=5
+verifying wave=1
+verifying wave=1
+verifying wave=1
+left_out task=task-002 error=validation
+merged task=task-001
+verified wave=1
+left_out task=task-003 error=dependency by=task-002
+verifying wave=2
+merged task=task-004
+verified wave=2
+left_out task=task-005 error=dependency by=task-003
+failed merged=2/5
+END
+  same 'task-001.txt task-004.txt' "$(files "$branch")"
+}
+
+# bats test_tags=one-shell
+@test "two tasks are red together: the second is the culprit" {
+  project four
+  own_commands <<'END'
+1 validation test ! -e task-001.txt || test ! -e task-003.txt
+END
+  each_done task-001 task-002 task-003 task-004
+  integrates 1 --skip-culprits
+  out_has '[PROGRESS] integration status=left_out task=task-003 error=validation'
+  same 'task-001.txt task-002.txt task-004.txt' "$(files "$branch")"
+}
+
+# bats test_tags=one-shell
+@test "several culprits are all left out" {
+  project four
+  export VERIFY_INTEGRATION='test ! -e task-001.txt && test ! -e task-003.txt && test ! -e task-004.txt'
+  each_done task-001 task-002 task-003 task-004
+  integrates 1 --skip-culprits
+  same 'task-002.txt' "$(files "$branch")"
+  same 3 "$(told | grep -c 'left_out task=task-00[134] error=validation')"
+}
+
+# bats test_tags=portable
+@test "red and then green is flaky, and goes on" {
+  project four
+  each_done task-001 task-002
+  VERIFY_INTEGRATION="$(check 'test "$(grep -c . "$TEST_NOTES/checks")" -gt 1')" integrates 0
+  tells <<'END'
+started tasks=2
+verifying
+verifying
+merged task=task-001
+merged task=task-002
+verified flaky=1
+completed merged=2/2
+END
+  grep -q '^WARNING: .* is flaky.$' "$err"
+}
+
+# bats test_tags=one-shell
+@test "a check that is red without any of them has no culprit" {
+  project four
+  each_done task-001 task-002
+  VERIFY_INTEGRATION='echo it cannot; exit 1' integrates 1 --skip-culprits
+  told | grep -q left_out && return 1
+  grep -q '^ERROR: .*before any of these merges' "$err"
+  err_has '  it cannot'
+  ! git -C "$project" show-ref --quiet "$branch"
+}
+
+# bats test_tags=portable
+@test "include and setup are done once, before the first check; a setup that fails is told" {
+  project diamond
+  own_commands <<'END'
+1 validation echo 1 >>"$TEST_NOTES/notes"; test -f .env && test -f built
+2 validation echo 2 >>"$TEST_NOTES/notes"; test -f .env && test -f built
+END
+  printf '.env\nbuilt\n' >"$project/.gitignore"
+  printf '.env\n' >"$project/.worktreeinclude"
+  echo SECRET >"$project/.env"
+  commit_all
+  each_done task-001 task-002
+  task_done task-004 feature/task-001-left <<<'echo 4 >task-004.txt'
+  SETUP_COMMAND='echo failed so; exit 3' integrates 1
+  err_has 'integration: setup failed with status 3:' '  failed so'
+  ! git -C "$project" show-ref --quiet "$branch"
+  export SETUP_COMMAND='echo setup >>"$TEST_NOTES/notes"; : >built'
+  integrates 0
+  same 'setup 1 2' "$(notes)"
+  integrates 0
+  VERIFY_INTEGRATION='echo last >>"$TEST_NOTES/notes"; test -f .env && test -f built' integrates 0
+  same 'setup 1 2 last' "$(notes)"
+}
+
+# bats test_tags=portable, process
+@test "a check that hangs is stopped with all that it has started, and is red" {
+  project four
+  each_done task-001
+  SECONDS=0
+  VERIFY_INTEGRATION='sleep 50 & sleep 40' integrates 1 --verify-timeout 1
+  [ "$SECONDS" -lt 30 ]
+  all_dead
+  has "$logs/integration.log" '[run-parallel.sh: ended with status 143, stopped after 1 seconds]'
+  # Without one the time of a task counts.
+  VERIFY_INTEGRATION='sleep 40' integrates 1 --timeout 1
+  all_dead
+}
+
+# bats test_tags=process
+@test "what a check has left in the background is stopped" {
+  project four
+  each_done task-001
+  VERIFY_INTEGRATION='sleep 50 & setsid sleep 40 & exit 0' integrates 0
+  all_dead
+}
+
+# bats test_tags=one-shell
+@test "a check that changes what it checks is red; what it leaves beside that is not" {
+  project four
+  each_done task-001 task-002
+  VERIFY_INTEGRATION='echo changed >README.md' integrates 1
+  grep -q 'verify has changed what it had to verify' "$err"
+  ! git -C "$project" show-ref --quiet "$branch"
+  same '' "$(git -C "$worktree" status --porcelain)"
+  VERIFY_INTEGRATION='git commit --quiet --allow-empty -m Mine' integrates 1
+  ! git -C "$project" show-ref --quiet "$branch"
+  VERIFY_INTEGRATION='echo left >left' integrates 0
+  same "$(git -C "$project" rev-parse "$branch")" "$(git -C "$worktree" rev-parse HEAD)"
+}
+
+# bats test_tags=one-shell
+@test "a validation of several lines is one command, byte for byte" {
+  project four
+  own_commands <<'END'
+1 validation cat >"$TEST_NOTES/found" <<'TEXT'
+1 validation   two blanks, a \ and a tab	here
+1 validation 
+1 validation TEXT
+1 validation test 'a
+1 validation b' = "$(printf 'a\nb')" || exit 1
+1 validation   for file in task-*.txt; do
+1 validation     echo "$file" >>"$TEST_NOTES/found"
+1 validation   done
+END
+  each_done task-001 task-002
+  integrates 0
+  printf '  two blanks, a \\ and a tab\there\n\ntask-001.txt\ntask-002.txt\n' | diff -u - "$TEST_NOTES/found"
+}
