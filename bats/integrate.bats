@@ -882,7 +882,6 @@ verifying wave=1
 verifying wave=1
 left_out task=task-002 error=validation
 merged task=task-001
-verified wave=1
 left_out task=task-003 error=dependency by=task-002
 verifying wave=2
 merged task=task-004
@@ -1020,4 +1019,14 @@ END
   each_done task-001 task-002
   integrates 0
   printf '  two blanks, a \\ and a tab\there\n\ntask-001.txt\ntask-002.txt\n' | diff -u - "$TEST_NOTES/found"
+}
+
+# bats test_tags=portable
+@test "a retry that integrates wave after wave runs again what has failed in a later one" {
+  project diamond
+  agent task-003 <<<'exit 1'
+  fails
+  rm "$TEST_AGENTS/task-003.sh"
+  completes --retry-failed --integrate wave
+  same 'task-003 task-005' "$(started)"
 }

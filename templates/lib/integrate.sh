@@ -85,13 +85,17 @@ do_integration() {
     error='' candidate=$start length=$(($(say "$chain" | grep -c '') - 1)) can_merge_trees=0
     kept=$length history=$length
     ! run_git -C "$worktree" merge-tree --write-tree "$start" "$start" >/dev/null 2>&1 || can_merge_trees=1
-    again=1 in_chain=''
-    while [ "$again" -eq 1 ]; do
-      again=0
+    anew=1 in_chain=''
+    while [ "$anew" -eq 1 ]; do
+      anew=0
       ! merge_tasks || ! check_all || [ -n "$left_out" ] || accepted=1
     done
     # For the person who comes next.
-    [ -z "$integrated" ] || go_to "$integration"
+    if [ -n "$integrated" ]; then
+      go_to "$integration"
+    else
+      go_to "$start"
+    fi
   fi
   error=${error:-integration}
 }
@@ -326,7 +330,7 @@ settle() {
   keep "$length" && progress "integration status=verified${wave:+ wave=$wave}${flaky:+ flaky=1}"
 }
 
-# drop_culprit: cut the chain before the culprit, and put that on the branch. Sets: again (1: the others are to be merged anew) in_chain
+# drop_culprit: cut the chain before the culprit, and put that on the branch. Sets: anew (1: the others are to be merged anew) in_chain
 # error
 drop_culprit() {
   # What stands on the branch since before is not ours to take away.
@@ -334,7 +338,7 @@ drop_culprit() {
     error=validation
     return
   fi
-  chain=$(say "$chain" | sed "$((low + 1))q") length=$low again=1
+  chain=$(say "$chain" | sed "$((low + 1))q") length=$low anew=1
   in_chain=$(say "$chain" | awk '{ printf "%s ", $2 }')
   nth "$low"
   candidate=$commit
