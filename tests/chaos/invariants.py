@@ -336,7 +336,7 @@ def _left_out(world: World) -> dict[str, tuple[str, str]]:
 
 
 def _merged(world: World) -> list[str]:
-    return [task for task in world.record("integration").get("merged", "").split(",") if task]
+    return world.record("integration").get("merged", "").split()
 
 
 def has_killed_checks(world: World) -> bool:
