@@ -1200,8 +1200,6 @@ END
   agent task-001 <<<'echo one >README.md; git commit --quiet -a -m One; work; finish'
   agent task-003 <<<'work; finish'
   fails --integrate end
-  tells <<'END' || :
-END
   integrates 1 --skip-culprits
   same 'task-001.txt' "$(files "$branch")"
   out_has '[PROGRESS] integration status=left_out task=task-002 error=conflict with=task-001' \
@@ -1258,4 +1256,91 @@ END
   completes --force
   ! git -C "$project" show-ref --quiet --verify "refs/heads/$branch"
   integrates 0
+}
+
+# --- what a task has changed beside its scope
+
+# bats test_tags=portable, awk
+@test "paths outside of the scope, or inside the boundary, are counted, listed, and no reason to fail" {
+  project four
+  own_commands <<'END'
+task-001 scope src/inventory tests/test_*.py docs/*.md README.md my?notes.txt
+task-001 boundary src/inventory/secret/ *.lock
+task-002 boundary src/**/shared.py
+task-003 scope src/inventory/
+END
+  agent task-001 <<'AGENT'
+mkdir -p src/inventory/secret src/other tests/unit docs/deep
+for file in src/inventory/a.py src/inventory/secret/b.py src/other/c.py tests/test_a.py tests/unit/test_b.py docs/a.md docs/deep/b.md \
+  'my notes.txt' 'src/inventory/a "quoted" \ name' 'with a blank "and" quotes' src/inventoryx poetry.lock 'src/inventory/deep.lock'; do
+  echo x >"$file"
+done
+git add -A
+git commit --quiet -m 'All of them'
+git mv README.md src/other/README.md
+git commit --quiet -m 'Move one'
+finish
+AGENT
+  agent task-002 <<<'mkdir -p src/a/b; echo x >src/a/b/shared.py; echo x >src/shared.py; work; finish'
+  agent task-003 <<<'mkdir -p src/inventory; work src/inventory/x; finish'
+  completes
+  task_ended task-001 'completed commits=2 outside=8'
+  diff -u - "$state/task-001.outside" <<'END'
+poetry.lock
+src/inventory/deep.lock
+src/inventory/secret/b.py
+src/inventoryx
+src/other/README.md
+src/other/c.py
+tests/unit/test_b.py
+with a blank "and" quotes
+END
+  task_ended task-002 'completed commits=1 outside=1'
+  task_ended task-003 'completed commits=1'
+  task_ended task-004 'completed commits=1'
+  same '["src/a/b/shared.py"]' "$(execution 'e["tasks"]["task-002"]["outside"]')"
+  same '"with a blank \"and\" quotes"' "$(execution 'e["tasks"]["task-001"]["outside"][7]')"
+  same 8 "$(execution 'len(e["tasks"]["task-001"]["outside"])')"
+  run_script --status
+  grep -q '^wave=1 task=task-001 status=completed .*outside=8' "$out"
+}
+
+# bats test_tags=one-shell, awk
+@test "odd names outside of the scope leave the manifest a manifest" {
+  project one
+  own_commands <<'END'
+task-001 scope src
+END
+  agent task-001 <<'AGENT'
+mkdir src
+echo x >"src/new
+line"
+echo x >"$(printf 'tab\there')"
+echo x >"$(printf 'caf\351')"
+echo x >"$(printf 'caf\303\251')"
+echo x >"$(printf 'bell\a')"
+echo x >'back\slash'
+git add -A
+git commit --quiet -m Odd
+finish
+AGENT
+  completes
+  task_ended task-001 'completed commits=1 outside=5'
+  "$PYTHON" -m json.tool "$manifest" >/dev/null
+  same '["back\\slash", "bell?", "caf\u00e9", "caf?", "tab?here"]' "$(execution 'e["tasks"]["task-001"]["outside"]')"
+}
+
+# bats test_tags=one-shell
+@test "what comes from dependencies and from the integrated tree is not the task's" {
+  project chain
+  own_commands <<'END'
+task-001 scope task-001.txt
+task-002 scope task-002.txt
+task-003 scope elsewhere
+END
+  completes --integrate wave
+  task_ended task-001 'completed commits=1'
+  task_ended task-002 'completed commits=1'
+  task_ended task-003 'completed commits=1 outside=1'
+  same '["task-003.txt"]' "$(execution 'e["tasks"]["task-003"]["outside"]')"
 }
