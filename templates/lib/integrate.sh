@@ -15,6 +15,7 @@ integrate() {
   keep_log "$logs/integration"
   printf '' >"$log"
   forget_verdict
+  say "$work" | awk '$1 == "in" && $7 == "0" { print $2 " has nothing to merge." }'
   progress "integration status=started branch=$integration tasks=$total"
   run_here do_integration
   # What was red may be green the next time.
@@ -84,11 +85,17 @@ do_integration() {
     error='' candidate=$start length=$(($(say "$chain" | grep -c '') - 1)) can_merge_trees=0
     kept=$length history=$length
     ! run_git -C "$worktree" merge-tree --write-tree "$start" "$start" >/dev/null 2>&1 || can_merge_trees=1
-    if merge_tasks && check_all && [ -z "$left_out" ]; then
-      accepted=1
-    fi
+    anew=1 in_chain=''
+    while [ "$anew" -eq 1 ]; do
+      anew=0
+      ! merge_tasks || ! check_all || [ -n "$left_out" ] || accepted=1
+    done
     # For the person who comes next.
-    [ -z "$integrated" ] || go_to "$integration"
+    if [ -n "$integrated" ]; then
+      go_to "$integration"
+    else
+      go_to "$start"
+    fi
   fi
   error=${error:-integration}
 }
@@ -135,7 +142,7 @@ open_worktree() {
     if ! read_worktree || is_unfinished; then
       # What a git that was killed has left half made is nobody's work.
       used=0
-      repair_worktree >>"$log" 2>&1 || return
+      repair_worktree >>"$log" 2>&1 || { complain "cannot take the worktree $WORKSPACE_ROOT/${worktree##*/}:" && return 1; }
     elif ! is_untouched; then
       if [ "$was_cut_off" -eq 0 ]; then
         warn "ERROR: somebody is at work in $WORKSPACE_ROOT/${worktree##*/}: commit what is there, or move it away."
@@ -172,16 +179,14 @@ go_to() {
 # merge_tasks: merge what is to be merged, wave after wave, and validate each; false when it ends before the last
 merge_tasks() {
   for wave in $waves; do
-    merge_each "$(say "$work" | awk -v wave="$wave" '$4 == wave')" && check_wave || return
+    merge_each "$(say "$work" | awk -v wave="$wave" '$1 != "in" && $4 == wave')" && check_wave || return
   done
 }
 
 # merge_each <lines of work>: merge these tasks; false when no more can be merged
 merge_each() {
-  while read -r what task task_name rest task_deps task_commit commits; do
-    [ -n "$task" ] || continue
-    task_branch=$BRANCH_PREFIX$task_name
-    merge_task || return
+  while read -r what task task_name rest task_deps task_commit rest; do
+    [ -z "$task" ] || merge_task || return
   done <<EOF
 $1
 EOF
@@ -189,10 +194,19 @@ EOF
 
 # merge_task: merge a task, unless it is in already, or left out; false when no more can be merged
 merge_task() {
-  case $what$commits in
-    in0) say "$task has nothing to merge." && return ;;
-    in*) return ;;
+  task_branch=$BRANCH_PREFIX$task_name
+  case " $in_chain$left_out" in
+    *" $task "* | *" $task:"*) return ;;
   esac
+  if [ "$what" = gone ]; then
+    # Its commit may be there.
+    contains "$candidate" "$task_commit" && return
+    if [ $? -ne 1 ]; then
+      warn "$task is left out of $integration: its branch is gone."
+      leave_out branch
+      return
+    fi
+  fi
   for dep in ${left_out:+$(say "$task_deps" | tr ',' ' ')}; do
     case " $left_out" in
       *" $dep:"*)
@@ -201,6 +215,11 @@ merge_task() {
         ;;
     esac
   done
+  if [ "$what" = gone ] && ! read_git -C "$root" cat-file -e "$task_commit^{commit}" 2>/dev/null; then
+    warn "$task is left out of $integration: its branch is gone, and so is its commit"
+    leave_out branch
+    return
+  fi
   ! merge || return 0
   [ -z "$cause$error" ] || return 1
   find_rival
@@ -231,7 +250,8 @@ merge() {
 
 # merge_in_worktree: merge task_commit with `git merge`; false when that fails. Sets: candidate conflict
 merge_in_worktree() {
-  go_to "$candidate" || return
+  # A file that a check has left, and the task brings, is in the way of a merge, but not of a checkout.
+  go_to "$task_commit" && go_to "$candidate" || return
   # Half of a merge gets the grace period without a signal.
   stop_signal=0 at=''
   git_step -C "$worktree" -c core.hooksPath=/dev/null -c rerere.autoUpdate=true merge --quiet --no-ff --no-edit \
@@ -251,19 +271,29 @@ merge_in_worktree() {
   fi
 }
 
-# find_rival: find out with what the task conflicts: the latest merge that has touched the files, and, where git can tell, that conflicts
-# with it by itself. Sets: rival (a task, or the base branch)
+# find_rival: find out with which merge of the chain the conflict begins. Sets: rival (a task, or the base branch)
 find_rival() {
-  rival=
-  nth 0
-  for other in $(say "$commit..$candidate" -- "$conflicting" |
-    ask_git -C "$worktree" --literal-pathspecs log --first-parent --format=%H --stdin); do
-    found=$(say "$chain" | sed -n "s/^$other //p")
-    rival=${rival:-${found#-}}
-    run_git -C "$worktree" merge-tree --write-tree "$other^2" "$task_commit" >/dev/null 2>&1
-    [ $? -ne 1 ] || { rival=${found#-} && break; }
+  low=-1 high=$length
+  while [ $((high - low)) -gt 1 ]; do
+    middle=$(((low + high) / 2))
+    nth "$middle"
+    if clashes; then high=$middle; else low=$middle; fi
   done
-  rival=${rival:-$base_branch}
+  nth "$high"
+  rival=$merged_task
+  [ "$rival" != - ] || rival=$base_branch
+}
+
+# clashes: true when the task conflicts with the commit
+clashes() {
+  if [ "$can_merge_trees" -eq 1 ]; then
+    ! run_git -C "$worktree" merge-tree --write-tree "$commit" "$task_commit" >/dev/null 2>&1
+  else
+    (candidate=$commit && ! merge_in_worktree 2>/dev/null)
+    set -- $?
+    at=
+    return "$1"
+  fi
 }
 
 # check_wave: validate what was merged since the branch has moved; false when integration ends here
@@ -285,34 +315,33 @@ check_all() {
   fi
 }
 
-# settle <floor>: check the chain, and move the branch there when it is green. A merge behind the floor that turns it red is left out;
-# false when integration ends with it. Sets: error
+# settle <floor>: check the chain, and move the branch there when it is green; false when it is red, by a merge behind the floor
 settle() {
   key=$(say "$SETUP_COMMAND" "$check" | ask_git hash-object --stdin) flaky=
-  until is_green "$length" 1; do
+  if ! is_green "$length" 1; then
     [ -z "$cause$error" ] || return 1
-    if is_green "$length" 2; then
-      flaky=1
-      warn "WARNING: '$check' has failed and then succeeded on the same tree: it is flaky."
-      break
-    fi
-    [ -z "$cause$error" ] && find_culprit "$1" || return 1
-    # What stands on the branch since before is not ours to take away.
-    [ "$high" -le "$history" ] || { leave_out validation && keep "$low"; } || return 1
-    if [ "$SKIP_CULPRITS" -eq 0 ] || [ "$high" -le "$history" ]; then
-      error=validation
+    if ! is_green "$length" 2; then
+      [ -n "$cause$error" ] || ! find_culprit "$1" || drop_culprit
       return 1
     fi
-    later=$(say "$work" "" "$chain" | awk -v high="$high" '
-      !NF { is_chain = 1; next }
-      is_chain { if (n++ > high) print line[$2]; next }
-      { line[$2] = $0 }')
-    chain=$(say "$chain" | sed "$((low + 1))q") length=$low
-    nth "$low"
-    candidate=$commit
-    merge_each "$later" || return 1
-  done
+    flaky=1
+    warn "WARNING: '$check' has failed and then succeeded on the same tree: it is flaky."
+  fi
   keep "$length" && progress "integration status=verified${wave:+ wave=$wave}${flaky:+ flaky=1}"
+}
+
+# drop_culprit: cut the chain before the culprit, and put that on the branch. Sets: anew (1: the others are to be merged anew) in_chain
+# error
+drop_culprit() {
+  # What stands on the branch since before is not ours to take away.
+  if [ "$high" -le "$history" ] || ! leave_out validation || ! keep "$low" || [ "$SKIP_CULPRITS" -eq 0 ]; then
+    error=validation
+    return
+  fi
+  chain=$(say "$chain" | sed "$((low + 1))q") length=$low anew=1
+  in_chain=$(say "$chain" | awk '{ printf "%s ", $2 }')
+  nth "$low"
+  candidate=$commit
 }
 
 # find_culprit <floor>: the chain is red at its end: find the first merge behind the floor with which it is. False when that cannot be
