@@ -97,6 +97,30 @@ def take_settings(values: dict[str, Any]) -> settings.Settings:
     return settings.read({row.name: values.pop(row.name) for row in settings.rows()}, os.environ)
 
 
+# Those of an integration that one may want to change from one time to the next.
+_INTEGRATION = ("verify_integration", "skip_culprits", "verify_timeout", "setup", "setup_timeout", "grace")
+
+
+def integration_options(function: Function) -> Function:
+    """Add the options that shape an integration."""
+    for name in reversed(_INTEGRATION):
+        function = setting_option(settings.row(name))(function)
+    return function
+
+
+@cli.command()
+@_directory
+@integration_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON event a line.")
+@click.pass_context
+def integrate(ctx: click.Context, /, directory: str, as_json: bool, **texts: str | None) -> None:
+    """Merge the branches of the completed tasks of DIR into one, and verify that."""
+    from parallelgen.running.integrate import integrate
+
+    chosen = settings.over(generated_settings(directory), settings.read(texts, os.environ))
+    ctx.exit(integrate(directory, chosen, settings.typed(texts), screen(), as_json))
+
+
 def load(typed: str, chosen: settings.Settings) -> "Loaded":
     """Read, validate and plan a parallel directory; end with status 2 when it has errors."""
     from parallelgen.running import execute
@@ -216,7 +240,8 @@ def status(directory: str, as_json: bool) -> None:
     if as_json:
         say(json.dumps(facts(recorded), indent=2))
     else:
-        say(status_text(recorded, loaded.project.relative, time.time()))
+        worktree = loaded.worktree_of(recorded.state)
+        say(status_text(recorded, loaded.project.relative, time.time(), worktree))
 
 
 @cli.command()

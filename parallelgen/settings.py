@@ -476,6 +476,17 @@ def words(settings: Settings) -> list[str]:
     ]
 
 
+def over(below: Settings, above: Settings) -> Settings:
+    """Let what was given in `above` win over `below`."""
+    return replace(below, **{name: getattr(above, name) for name in above.given}, given=above.given)
+
+
+def typed(texts: Mapping[str, str | None]) -> list[str]:
+    """Write texts by name as the options that were given."""
+    given = [(row, text) for row in rows() if (text := texts.get(row.name)) is not None]
+    return [row.option if row.kind == "flag" else f"{row.option}={text}" for row, text in given]
+
+
 def read_words(arguments: Sequence[str]) -> Settings:
     """Read what `words` has written. Raises OptionError."""
     known = {row.option: row for row in rows()}

@@ -31,6 +31,7 @@ def test_version_and_help_come_fast_and_import_little() -> None:
     shown = parallelgen("--help", cwd=here).stdout
     assert [line.split()[0] for line in shown.partition("Commands:\n")[2].splitlines() if line[2] != " "] == [
         "run",
+        "integrate",
         "validate",
         "plan",
         "check",
@@ -182,7 +183,8 @@ Created:
   - {project.typed}/scripts/run-parallel.sh (orchestrator)
 """
     assert text in result.stdout
-    assert result.stdout.endswith(f"/parallel-integrate --parallel-dir {project.typed}\n\n")
+    advice = f"/parallel-integrate --parallel-dir {project.typed}\n"
+    assert result.stdout.endswith(f"{advice}  or: parallelgen integrate {project.typed}\n\n")
     for name in ("run-parallel.sh", "monitor-live.sh"):
         assert (project.directory / "scripts" / name).stat().st_mode & 0o777 == 0o755
     assert (project.directory / "logs" / ".gitignore").read_text() == "*\n"
@@ -206,7 +208,14 @@ def test_the_commands_that_generate_only_prints_can_be_typed(build: Callable[...
     )
     assert ran.returncode == 0, ran.stderr
     assert "Max Concurrent: 5\n" in ran.stdout
+    words = shlex.split(next(line for line in lines if line.startswith("or: ")))
+    assert words == ["or:", "parallelgen", "integrate", "--", project.typed]
     assert not (project.root / "x").exists()
+    merging = parallelgen(
+        "run", "--generate-only", "--integrate", "end", "--", project.typed, cwd=project.root
+    )
+    assert merging.stdout.rpartition("After completion:\n  ")[2].startswith("/parallel-integrate ")
+    assert "parallelgen integrate" not in merging.stdout
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def of_settings(lines: list[str]) -> list[str]:
 
 def test_the_options_of_run_are_documented_as_the_table_has_them() -> None:
     expected = [f"| `{f'{row.option} {row.metavar}'.strip()}` | {row.explain()} |" for row in rows()]
-    assert of_settings(table("### run\n", "### validate")) == expected
+    assert of_settings(table("### run\n", "### integrate\n")) == expected
 
 
 def test_the_options_of_the_script_are_documented_as_the_table_has_them() -> None:

@@ -1,9 +1,11 @@
-"""Setup and verify of single tasks, and what of these and of other commands is no shell."""
+"""Commands of single tasks, validations of waves: what is run, and what sh or Python finds wrong with it."""
 
 import re
 import shlex
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from textwrap import dedent
 
 from parallelgen import agents
 from parallelgen.planning.names import did_you_mean
@@ -15,7 +17,8 @@ from parallelgen.settings import Settings, model
 
 STEPS = ("setup", "verify")
 _ADDED = "+"  # verify: +COMMAND is run after that of the settings
-_PYTHON = re.compile(r"(?:import|from|assert)\b")
+# `import -window root x.png` is no Python, but takes a picture of a screen; `assert.sh` is a program.
+_PYTHON = re.compile(r"(?:import(?=\s+[^\W\d])|from(?=\s)|assert(?=[\s(\[{\"']))")
 
 
 def own(entry: Entry, step: str) -> str:
@@ -69,19 +72,37 @@ def of_settings(settings: Settings) -> None:
 
 
 def of_waves(manifest: Mapping[str, object]) -> Iterator[Problem]:
-    """Warn of each wave's validation that is no shell command."""
+    """Warn of each wave's validation that neither sh nor Python accepts."""
     waves = manifest.get("waves")
     for index, wave in enumerate(waves if isinstance(waves, list) else ()):
         text = wave.get("validation") if isinstance(wave, Mapping) else None
         if not isinstance(text, str) or not text.strip() or "\0" in text:
             continue
-        place = f"waves[{index}].validation"
-        if _is_python(text.strip()):
-            hint = f"it will be run by sh, so write {_as_python(text.strip())}"
-            yield Problem(MANIFEST, place, "it is Python and no shell command", hint, "warning")
-        elif fault := shell.fault(text):
-            hint = "it will be run by sh"
-            yield Problem(MANIFEST, place, f"no shell command: {fault}", hint, "warning")
+        _, fault = _validation(text)
+        if fault:
+            hint = "it will be run all the same, with --integrate or --integrate-now"
+            yield Problem(MANIFEST, f"waves[{index}].validation", fault, hint, "warning")
+
+
+def validation(text: str) -> str:
+    """Return the command of shell that a wave's validation is run as."""
+    return _validation(text)[0]
+
+
+@cache
+def _validation(text: str) -> tuple[str, str | None]:
+    """Return the command that a validation is run as, and what is wrong with that.
+
+    Python is what begins like it, or what sh refuses and Python's parser accepts.
+    """
+    text = text.replace("\r\n", "\n")
+    shown, python = text.strip(), dedent(text).strip()
+    if not _PYTHON.match(python):
+        refused = shell.fault(shown)
+        if refused is None or _python_fault(python):
+            return shown, refused and f"sh refuses it: {refused}"
+    fault = _python_fault(python)
+    return f"python3 -c {shlex.quote(python)}", fault and f"Python refuses it: {fault}"
 
 
 def _refuse(step: str, text: str) -> tuple[str, str | None] | None:
@@ -101,33 +122,16 @@ def _refuse(step: str, text: str) -> tuple[str, str | None] | None:
     return (f"sh refuses it: {fault}, found {quoted(text)}", None) if fault else None
 
 
-def _is_python(text: str) -> bool:
-    """Tell Python from shell: by its first word, or because sh refuses what Python's parser accepts.
-
-    The first word `import` is also a program that takes pictures of a screen: there the parser decides.
-    """
-    found = _PYTHON.match(text)
-    if found and found.group() != "import":
-        return True
-    return bool(found or shell.fault(text)) and _parses(text)
-
-
-def _parses(text: str) -> bool:
+def _python_fault(text: str) -> str | None:
+    """Say in the words of Python's parser why it refuses a text; None when it takes it."""
     import ast  # which a directory without such a validation does without
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
-
-
-def _as_python(text: str) -> str:
-    """Write Python as a command of shell."""
-    if not text.isprintable() or len(text) > 80:
-        return "python3 -c '...'"
-    if not re.search(r'["$`\\!]', text):
-        return f'python3 -c "{text}"'
-    return f"python3 -c {shlex.quote(text)}"
+    except SyntaxError as error:
+        return f"{error.msg} (line {error.lineno})"
+    except (ValueError, RecursionError, MemoryError) as error:
+        return str(error) or type(error).__name__
+    return None

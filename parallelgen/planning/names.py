@@ -9,7 +9,7 @@ from parallelgen.refs import LONGEST_NAME, ref_fault
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 NUMBERED = re.compile(r"task-[0-9]+(?![A-Za-z0-9])")
 # logs/orchestrator.log and the like, logs/state/lock.PID
-_RESERVED = re.compile(r"orchestrator|baseline|checkout|lock(\..*)?")
+_RESERVED = re.compile(r"orchestrator|baseline|checkout|integration|lock(\..*)?")
 _OF_ATTEMPT = re.compile(r"(.+)\.[0-9]+")
 _OF_STEP = re.compile(r"(.+)\.(setup|verify)(?:\.[0-9]+)?")
 

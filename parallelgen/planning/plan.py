@@ -1,7 +1,7 @@
 """The plan: everything that the scripts are rendered from, every choice made; or what stands against it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
@@ -9,8 +9,9 @@ from parallelgen import agents
 from parallelgen.planning import commands, keys
 from parallelgen.planning.edges import Order, arrange
 from parallelgen.planning.names import Aliases, UnresolvedError
+from parallelgen.planning.ownership import conflicts
 from parallelgen.planning.prompts import choose, untold
-from parallelgen.planning.scope import conflicts
+from parallelgen.planning.scope import Claim, claims, patterns
 from parallelgen.planning.tasklist import Entry, TaskList, collect
 from parallelgen.reading import schemas
 from parallelgen.reading.problem import Problem, in_order, printable, quoted
@@ -25,7 +26,8 @@ class Task:
     """Hold one task: `deps` are ids in plan order, `timeout` seconds (None: the run's).
 
     `setup` and `verify` are its own commands, empty where the run's apply; `verify` may begin with '+', to be
-    run after the run's. `cli` names the adapter and `model` the model, empty where the run's apply.
+    run after the run's. `cli` names the adapter and `model` the model, empty where the run's apply. `scope`
+    and `boundary` are the paths, with wildcards of a shell, that it is to touch and to keep away from.
     """
 
     id: str
@@ -40,11 +42,13 @@ class Task:
     verify: str = ""
     cli: str = ""
     model: str = ""
+    scope: tuple[str, ...] = ()
+    boundary: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Wave:
-    """Hold the tasks that may run side by side."""
+    """Hold the tasks that may run side by side, and the command that checks what was merged after them."""
 
     number: int
     tasks: tuple[Task, ...]
@@ -97,11 +101,12 @@ def build(source: Source, settings: Settings | None = None) -> Planned:
         return Planned(None, in_order(found))
     tasklist = collect(source)
     order, prompts = arrange(tasklist), choose(source, tasklist)
+    scopes = [claims(entry.file.body) for entry in tasklist.entries]
     found = [
         *_of_files(source, source.manifest, tasklist),
         *order.problems,
         *prompts.problems,
-        *conflicts(tasklist.entries, order.waves),
+        *conflicts(tasklist.entries, order.waves, scopes),
         *commands.of_tasks(tasklist.entries),
         *commands.of_agents(tasklist.entries, chosen.subagents),
         *commands.of_waves(source.manifest),
@@ -113,7 +118,7 @@ def build(source: Source, settings: Settings | None = None) -> Planned:
         return Planned(None, problems)
     assert None not in order.waves
     assert "" not in prompts.paths
-    waves = _waves(source.manifest, tasklist.entries, order, prompts.paths)
+    waves = _waves(source.manifest, tasklist.entries, order, prompts.paths, scopes)
     tech_spec = _tech_spec(source.manifest, tasklist.entries, source.title)
     plan = Plan(source.title, tech_spec, waves, replace(chosen, skip=_skipped(waves, chosen)))
     return Planned(plan, problems)
@@ -137,7 +142,11 @@ def _of_files(source: Source, manifest: Mapping[str, object], tasklist: TaskList
 
 
 def _waves(
-    manifest: Mapping[str, object], entries: tuple[Entry, ...], order: Order, prompts: tuple[str, ...]
+    manifest: Mapping[str, object],
+    entries: tuple[Entry, ...],
+    order: Order,
+    prompts: tuple[str, ...],
+    scopes: Sequence[Sequence[Claim]],
 ) -> tuple[Wave, ...]:
     numbered = sorted((wave or 0, index) for index, wave in enumerate(order.waves))
     rank = {index: position for position, (_, index) in enumerate(numbered)}
@@ -157,6 +166,8 @@ def _waves(
             verify=commands.own(entry, "verify"),
             cli=entry.text("cli") or "",
             model=entry.text("model") or "",
+            scope=patterns(scopes[index], ("CREATE", "MODIFY")),
+            boundary=patterns(scopes[index], ("BOUNDARY",)),
         )
         by_wave.setdefault(wave, []).append(task)
     checks = dict(_validations(manifest))
@@ -219,7 +230,7 @@ def _validations(manifest: Mapping[str, object]) -> Iterator[tuple[int, str]]:
     for wave in waves if isinstance(waves, list) else ():
         number, check = wave.get("number"), wave.get("validation")
         if isinstance(check, str) and check.strip():
-            yield int(number), check
+            yield int(number), commands.validation(check)
 
 
 def _tech_spec(manifest: Mapping[str, object], entries: tuple[Entry, ...], title: str) -> str:

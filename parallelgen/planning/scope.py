@@ -1,22 +1,17 @@
-"""The Scope section of a task file: which paths a task creates, modifies and keeps away from.
-
-Ownership is told in warnings, because Scope is free text.
-"""
+"""The Scope section of a task file: which paths a task creates, modifies and keeps away from."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-
-from parallelgen.planning.tasklist import Entry
-from parallelgen.reading.problem import Problem, quoted
 
 _HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*$")
 _KEY = re.compile(
     r"(?:[-*+]\s+)?[*_`]*(CREATE|MODIFY|BOUNDARY)\b[*_`]*\s*(?:\([^)]*\))?\s*[*_`]*(?::[*_`]*(.*)|$)", re.I
 )
 _BULLET = re.compile(r"(?:[-*+]|[0-9]+[.)])\s+(.*)")
-_PATH = re.compile(r"`|\S*[/.]")
+_PATH = re.compile(r"`[^`]*`\s*(?:$|[^\w\s])|\S*(?:/|\.\w)")  # as the first word of a line in a list
 _BRACES = re.compile(r"\{([^{}]*)\}")
+_FOLDERS = re.compile(r"(?<![^/])\*\*/")  # any number of folders
 _NOTHING = ("", "[]", "none", "n/a", "-", "nothing")
 _MOST_EXPANDED = 256
 
@@ -28,9 +23,6 @@ class Claim:
     kind: str
     path: str
     part: str = ""
-
-
-Held = tuple[Entry, Claim]
 
 
 def claims(body: str) -> list[Claim]:
@@ -88,7 +80,7 @@ def _claims(kind: str, item: str) -> Iterator[Claim]:
         path = item[1:].partition("`")[0].strip()
     else:
         words = item.strip("\"'").split()
-        path = words[0].strip("\"'") if words else ""
+        path = re.sub(r"(?<=\w)[.:;]+$", "", words[0].strip("\"'")) if words else ""
         if len(words) > 1 and not re.search(r"[/.*:]", path):
             return  # prose, not a path
     if path.lower() in _NOTHING:
@@ -114,49 +106,21 @@ def _expand(path: str) -> list[str]:
     return done
 
 
-def conflicts(entries: Sequence[Entry], waves: Sequence[int | None]) -> Iterator[Problem]:
-    """Find paths that two tasks create, and paths that two tasks of one wave change.
+def globs(path: str) -> list[str]:
+    """Write a path of a scope as `case` of a shell matches it: there a `*` goes on over any `/`."""
+    path = path.strip("/") + "/*" * path.endswith("/")
+    return _expand("*" if path in ("", ".", "/*") else re.sub(r"\*\*+", "*", _FOLDERS.sub("{,*/}", path)))
 
-    Paths are compared as they are written: `a/*.py` and `a/b.py` count as different.
+
+def patterns(claims: Iterable[Claim], kinds: Collection[str]) -> tuple[str, ...]:
+    """List what the claims of some kinds name, as words that a shell matches.
+
+    `[id]` is the name of a folder as often as a set of letters: both are taken.
     """
-    created: dict[str, Entry] = {}
-    touched: dict[tuple[int, str], list[Held]] = {}
-    for entry, wave in zip(entries, waves, strict=True):
-        for claim in claims(entry.file.body):
-            if claim.kind == "CREATE":
-                first = created.setdefault(claim.path, entry)
-                if first is not entry:
-                    yield _warning(entry, f"{quoted(claim.path)} is created by {quoted(first.id)} as well")
-            if claim.kind != "BOUNDARY" and wave is not None:
-                touched.setdefault((wave, claim.path), []).append((entry, claim))
-    for held in touched.values():
-        if len(held) > 1:
-            yield from _shared(held)
-
-
-def _shared(held: list[Held]) -> Iterator[Problem]:
-    modified = [item for item in held if item[1].kind == "MODIFY"]
-    whole = [item for item in modified if not item[1].part]
-    for entry, claim in whole:
-        other = next((other for other, _ in held if other is not entry), None)
-        if other:
-            message = f"{quoted(claim.path)} is changed by {quoted(other.id)} of the same wave as well"
-            yield _warning(
-                entry, message, "name the part that each changes (path::Name), or move one to another wave"
-            )
-    owners: dict[tuple[str, ...], Entry] = {}
-    for entry, claim in sorted(modified, key=lambda item: item[1].part.count(".")):
-        if claim.part:
-            names = tuple(claim.part.split("."))
-            around = [owners.get(names[:length]) for length in range(1, len(names) + 1)]
-            other = next((owner for owner in around if owner and owner is not entry), None)
-            if other:
-                where = f"{claim.path}::{claim.part}"
-                yield _warning(
-                    entry, f"{quoted(where)} is, in whole or in part, changed by {quoted(other.id)} as well"
-                )
-            owners.setdefault(names, entry)
-
-
-def _warning(entry: Entry, message: str, hint: str | None = None) -> Problem:
-    return Problem(entry.file.path, "scope", message, hint, "warning")
+    found: dict[str, None] = {}
+    for claim in claims:
+        for glob in globs(claim.path) if claim.kind in kinds else ():
+            word = "".join(letter if letter.isprintable() and letter not in " \\" else "?" for letter in glob)
+            found[re.sub(r"[][]", "?", word)] = None
+            found[word] = None
+    return tuple(found)

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from parallelgen.running.progress import RunState, TaskState, costs
-from parallelgen.running.report import COMMANDS, log_name, step_of, was_begun
 from parallelgen.running.tail import Ends, last_line, plain
+from parallelgen.running.task_text import COMMANDS, log_name, step_of, was_begun
 
 _LONGEST = 200
 

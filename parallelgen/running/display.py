@@ -3,10 +3,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from parallelgen.running import integration_text
 from parallelgen.running.lines import Event, moment
-from parallelgen.running.progress import RunState
-from parallelgen.running.report import agent_text, wave_progress
+from parallelgen.running.progress import RunState, TaskState
+from parallelgen.running.report import wave_progress
 from parallelgen.running.screen import Screen
+from parallelgen.running.task_text import agent_text
 
 
 class View(Protocol):
@@ -51,6 +53,7 @@ class PlainView:
         self._clock = clock
         self._changed: dict[int, RunState] = {}
         self._told: list[Event] = []
+        self._tasks: Mapping[str, TaskState] = {}
         self._due = 0.0
 
     @property
@@ -65,7 +68,8 @@ class PlainView:
         for event in events:
             if event.task and event.wave is not None and event.wave in state.waves:
                 self._changed[event.wave] = state
-        self._told += [event for event in events if event.kind == "agent"]
+        self._told += [event for event in events if event.kind in ("agent", "integration")]
+        self._tasks = state.tasks
         if self._clock() >= self._due:
             self._flush()
 
@@ -82,7 +86,11 @@ class PlainView:
         for wave, state in self._changed.items():
             self._say(wave_progress(self._look(state), wave, time.time()))
         for event in self._told:
-            self._say(f"{_agent_news(event)}\n")
+            if event.kind == "agent":
+                self._say(f"{_agent_news(event)}\n")
+        merging = [event for event in self._told if event.is_integration]
+        if merging:
+            self._say("\n".join([*integration_text.news(merging, self._tasks), ""]))
         self._changed, self._told = {}, []
 
 

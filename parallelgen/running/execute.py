@@ -8,9 +8,9 @@ from parallelgen.planning import plan
 from parallelgen.planning.plan import Plan
 from parallelgen.reading import source
 from parallelgen.running import script
-from parallelgen.running.project import Project, locate
+from parallelgen.running.project import locate
 from parallelgen.running.screen import Screen
-from parallelgen.running.script import NOTHING_RUN, Answer, Loaded, Options
+from parallelgen.running.script import NOTHING_RUN, Answer, Loaded, Options, integrate_command
 from parallelgen.settings import OptionError, Settings
 from parallelgen.writing import render
 
@@ -48,7 +48,7 @@ def execute(typed: str, options: Options, chosen: Settings, screen: Screen) -> i
 
     generate.write(loaded.plan, loaded.project.directory, loaded.scripts)
     if options.generate_only:
-        screen.say(_generated(loaded.project, options.as_json))
+        screen.say(_generated(loaded, options.as_json))
         return 0
     return run(loaded, options, screen)
 
@@ -90,11 +90,13 @@ def _plan_event(loaded: Loaded, text: str) -> dict[str, Any]:
     }
 
 
-def _generated(project: Project, as_json: bool) -> str:
+def _generated(loaded: Loaded, as_json: bool) -> str:
     """Say what `--generate-only` has written."""
     from parallelgen.running import report
 
+    project = loaded.project
     if as_json:
         names = (f"scripts/{render.RUN}", f"scripts/{render.MONITOR}", f"scripts/{render.LIBRARY}", "logs/")
         return json.dumps({"event": "generated", "files": [f"{project.relative}/{name}" for name in names]})
-    return report.generated_text(project.relative, shlex.quote(project.relative))
+    integrate = integrate_command(project.relative) if loaded.plan.settings.integrate == "no" else ""
+    return report.generated_text(project.relative, shlex.quote(project.relative), integrate)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Set
 from dataclasses import replace
 
-from parallelgen.running import costs, records, report
+from parallelgen.running import costs, integration_text, records, report
 from parallelgen.running.activity import Activity
 from parallelgen.running.display import JsonView, PlainView, View
 from parallelgen.running.lines import Event, parse
@@ -15,7 +15,14 @@ from parallelgen.running.progress import RunState, TaskState, begin, fold
 from parallelgen.running.project import Project
 from parallelgen.running.runner import Run
 from parallelgen.running.screen import Screen
-from parallelgen.running.script import NOTHING_RUN, Loaded, Options, environment, shell
+from parallelgen.running.script import (
+    NOTHING_RUN,
+    Loaded,
+    Options,
+    environment,
+    integrate_command,
+    shell,
+)
 from parallelgen.writing import render
 
 _INTERRUPTED = (129, 130, 143)
@@ -30,39 +37,54 @@ def run(loaded: Loaded, options: Options, screen: Screen) -> int:
         state = replace(state, tasks={**state.tasks, **kept})
     activity = Activity(loaded.project.directory / "logs")
     view = _view(activity, options, screen)
-    status, state = _follow(loaded.project, options.arguments, view, state)
+    command = [shell(), f"./{loaded.project.relative}/scripts/{render.RUN}", *options.arguments]
+    status, state = watch(command, loaded.project, view, state)
     if status == NOTHING_RUN:
         return status
-    state = activity.look(state)
-    changes = _lines(loaded.project, "checkout.log")
+    state = activity.look(replace(state, status=ended(state.status, status)))
+    state, found = _looked_up(loaded, state)
     if options.as_json:
+        integration = integration_text.facts(state)
         facts = {
             "event": "report",
             "status": state.status,
             **({"reason": state.reason} if state.reason else {}),
-            "checkout": changes,
+            "checkout": found.changes,
             "tasks": records.task_facts(state),
             "cost": costs.add(state.tasks.values()),
+            **({"integration": integration} if integration else {}),
         }
         screen.say(json.dumps(facts))
     else:
-        rest = _rest_command(loaded, state)
-        stopped = {
-            task.name: _lines(loaded.project, f"state/{task.id}.stopped")
-            for task in state.tasks.values()
-            if task.stopped
-        }
         shown = shlex.quote(loaded.project.relative)
-        screen.say(report.final_report(state, shown, rest, stopped, changes))
+        rest, again = _rest_command(loaded, state), integrate_command(loaded.project.typed)
+        screen.say(report.final_report(state, shown, rest, again, found))
     return status
+
+
+def _looked_up(loaded: Loaded, state: RunState) -> tuple[RunState, report.Found]:
+    """Find what a report tells besides what the lines of this run have told."""
+    project, tasks = loaded.project, state.tasks.values()
+    found = report.Found(
+        {task.id: _lines(project, f"state/{task.id}.stopped") for task in tasks if task.stopped},
+        {task.id: _lines(project, f"state/{task.id}.outside") for task in tasks if task.outside},
+        _lines(project, "checkout.log"),
+    )
+    if state.integration is None:
+        return state, found
+    # What earlier runs have merged, the lines of this one do not tell.
+    recorded = records.ask(loaded.ask, loaded.plan).state
+    state = replace(state, integration=recorded.integration or state.integration)
+    return state, replace(found, worktree=loaded.worktree_of(state))
 
 
 def _lines(project: Project, log: str) -> list[str]:
     """Read what the script has told in a file below logs/; nothing when there is none."""
     try:
-        return (project.directory / "logs" / log).read_text("utf-8", "replace").splitlines()
+        text = (project.directory / "logs" / log).read_bytes().decode("utf-8", "replace")
     except OSError:
         return []
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _recorded(loaded: Loaded, statuses: Set[str]) -> dict[str, TaskState]:
@@ -82,9 +104,8 @@ def _view(activity: Activity, options: Options, screen: Screen) -> View:
     return PlainView(screen, activity.look)
 
 
-def _follow(project: Project, arguments: list[str], view: View, state: RunState) -> tuple[int, RunState]:
-    """Start the script, show the run until it has ended; return its exit status and the last state."""
-    command = [shell(), f"./{project.relative}/scripts/{render.RUN}", *arguments]
+def watch(command: list[str], project: Project, view: View, state: RunState) -> tuple[int, RunState]:
+    """Start the script, show what it does until it has ended; return its exit status and the last state."""
     with Run(command, project.root, environment(os.environ)) as run:
         try:
             for output in run.output(lambda: view.tick):
@@ -93,10 +114,14 @@ def _follow(project: Project, arguments: list[str], view: View, state: RunState)
                 state = _show(view, state, output.lines)
         finally:
             view.close()
-        status = run.status
-    if state.status not in ("completed", "failed", "interrupted"):
-        state = replace(state, status="interrupted" if status in _INTERRUPTED else "failed")
-    return status, state
+        return run.status, state
+
+
+def ended(status: str, exit_status: int) -> str:
+    """Say how something has ended that may not have come to tell, from the script's exit status."""
+    if status in ("completed", "failed", "interrupted"):
+        return status
+    return "interrupted" if exit_status in _INTERRUPTED else "failed"
 
 
 def _show(view: View, state: RunState, lines: tuple[str, ...]) -> RunState:
@@ -120,8 +145,10 @@ def _show(view: View, state: RunState, lines: tuple[str, ...]) -> RunState:
 def _rest_command(loaded: Loaded, state: RunState) -> str:
     """Write the command that runs the rest, with the same agent and settings; empty when nothing is left."""
     how = "--retry-failed"
-    if state.status == "completed":
-        if len(state.waves) == len(loaded.plan.waves):
+    # It may have been the integration that did not come to its end.
+    if all(task.status in ("completed", "skipped") for task in state.tasks.values()):
+        is_red = state.integration is not None and state.integration.status != "completed"
+        if is_red or len(state.waves) == len(loaded.plan.waves):
             return ""
         over = {*_recorded(loaded, {"completed"}), *loaded.plan.settings.skip}
         waves = [task.wave for task in loaded.plan.tasks if task.id not in over]

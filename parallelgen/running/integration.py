@@ -91,6 +91,11 @@ def fold(known: Integration | None, event: Event, at: float | None) -> Integrati
     )
 
 
+def read_left_out(fields: Mapping[str, str]) -> LeftOut:
+    """Read which task is left out, and why."""
+    return LeftOut(*(fields.get(key, "") for key in ("task", "error", "with", "by")))
+
+
 def _move(now: Integration, status: str, fields: Mapping[str, str]) -> Integration:
     """Put a task where the line says that it is; a merge that was taken back is none."""
     id = fields["task"]
@@ -99,6 +104,5 @@ def _move(now: Integration, status: str, fields: Mapping[str, str]) -> Integrati
     if status == "merged":
         merged = (*merged, id)
     else:
-        left = LeftOut(id, fields.get("error", ""), fields.get("with", ""), fields.get("by", ""))
-        left_out = (*left_out, left)
+        left_out = (*left_out, read_left_out(fields))
     return replace(now, merged=merged, left_out=left_out)

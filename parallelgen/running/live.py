@@ -7,11 +7,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from parallelgen.running import costs
+from parallelgen.running import costs, integration_text
 from parallelgen.running.lines import Event
 from parallelgen.running.progress import RunState, TaskState
-from parallelgen.running.report import WITH_WORDS, agent_text, count, elapsed, task_text
 from parallelgen.running.tail import plain
+from parallelgen.running.task_text import WITH_WORDS, agent_text, count, elapsed, task_text
 
 _STYLES = {"running": "cyan", "completed": "green", "failed": "red", "lost": "red", "pending": "dim"}
 
@@ -65,8 +65,11 @@ class LiveView:
         """Make the table and the bar, in no more lines than the terminal has."""
         now = self._clock()
         state = self._look(state)
-        agents = [Text(agent_text(*agent, now), style="yellow") for agent in state.agents.items()]
-        room = max(self._console.height - 4 - len(agents), 5)
+        below = [Text(agent_text(*agent, now), style="yellow") for agent in state.agents.items()]
+        if state.integration:
+            text, style = integration_text.line(state.integration), _STYLES.get(state.integration.status)
+            below.append(Text(text, style=style or "yellow", no_wrap=True, overflow="ellipsis"))
+        room = max(self._console.height - 4 - len(below), 5)
         table = Table.grid(padding=(0, 2, 0, 0), expand=True)
         for width in (None, None, None, 1):
             table.add_column(no_wrap=True, overflow="ellipsis", ratio=width)
@@ -87,7 +90,7 @@ class LiveView:
             ),
             Text(", ".join([f"{count(tasks)} tasks complete", f"{running} running", *paid])),
         )
-        return Group(table, Text(""), *agents, bar)
+        return Group(table, Text(""), *below, bar)
 
     def _rows(self, state: RunState, room: int, now: float) -> list[tuple[str, str, str, str, str]]:
         """List style and cells of each line; where room is short, only tasks that deserve a look."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parallelgen.planning.plan import Plan
-from parallelgen.running import costs
+from parallelgen.running import costs, integration_text
 from parallelgen.running.lines import parse_record
 from parallelgen.running.progress import RunState, begin, fold
 from parallelgen.running.script import Answer, ScriptError
@@ -56,6 +56,7 @@ def read(lines: Iterable[str], plan: Plan) -> Recorded:
 
 def facts(recorded: Recorded) -> dict[str, Any]:
     """Gather what is known of the latest run, for JSON."""
+    integration = integration_text.facts(recorded.state)
     return {
         "status": recorded.state.status if recorded.has_started else None,
         "is_alive": recorded.is_alive,
@@ -63,6 +64,7 @@ def facts(recorded: Recorded) -> dict[str, Any]:
         "waves": {str(wave): text for wave, text in recorded.state.waves.items()},
         "tasks": task_facts(recorded.state),
         "cost": costs.add(recorded.state.tasks.values()),
+        **({"integration": integration} if integration else {}),
     }
 
 

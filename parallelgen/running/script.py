@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -10,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import FrameType
 
 from parallelgen import ParallelgenError, settings
 from parallelgen.planning.names import Aliases, UnresolvedError
 from parallelgen.planning.plan import Plan, Task
+from parallelgen.running.progress import RunState
 from parallelgen.running.project import Project
 from parallelgen.settings import OptionError
 from parallelgen.writing import render
@@ -87,6 +89,12 @@ class Loaded:
             reason = f"{fault}; {fault.hint}" if fault.hint else str(fault)
             raise OptionError(f"Invalid value for 'TASK': {reason}") from None
 
+    def worktree_of(self, state: RunState) -> str:
+        """Name the worktree of the integration, from the project root; empty where there is none."""
+        name = state.integration.branch.replace("/", "-") if state.integration else ""
+        path = PurePosixPath(self.plan.settings.workspace_root, name)
+        return str(path) if name and (self.project.root / path).is_dir() else ""
+
     def ask(self, *arguments: str) -> Answer:
         """Ask the script, which need not be on disk. Raises ScriptError."""
         try:
@@ -98,19 +106,23 @@ class Loaded:
     def relay(self, *arguments: str) -> int:
         """Run the script, which need not be on disk, in our place, and return its exit status.
 
-        A signal that ends us ends it as well, and leaves nothing behind. Raises ScriptError, and SystemExit.
+        Raises ScriptError, and SystemExit.
+        """
+        with self.command(*arguments) as words:
+            answer = subprocess.run(words, cwd=self.project.root, env=environment(os.environ), check=False)
+        return _as_in_a_shell(answer.returncode)
+
+    @contextmanager
+    def command(self, *arguments: str) -> Iterator[list[str]]:
+        """Give the command that runs the script, which need not be on disk, as long as it is wanted.
+
+        A signal that ends us leaves nothing behind. Raises ScriptError, and SystemExit.
         """
         try:
             with _ends_in_order(), self._on_disk() as run:
-                status = subprocess.run(
-                    self._command(run, arguments),
-                    cwd=self.project.root,
-                    env=environment(os.environ),
-                    check=False,
-                ).returncode
+                yield self._command(run, arguments)
         except OSError as error:
             raise ScriptError(f"error: cannot run the script: {error.strerror or error}") from error
-        return _as_in_a_shell(status)
 
     def _command(self, run: Path, arguments: tuple[str, ...]) -> list[str]:
         return [shell(), str(run), "--directory", str(self.project.directory), *arguments]
@@ -168,6 +180,12 @@ def read_plan(text: str) -> tuple[str, list[str]]:
     base = re.search("^Base Branch: (.*)$", text, re.MULTILINE)
     names = re.findall(r"^  - (\S+) +-> ", text, re.MULTILINE)
     return (base[1] if base and base[1] != "-" else ""), names
+
+
+def integrate_command(directory: str, *options: str) -> str:
+    """Write the command that integrates what has been completed of a directory."""
+    words = [*options, "--", directory] if directory.startswith("-") else [*options, directory]
+    return shlex.join(["parallelgen", "integrate", *words])
 
 
 def environment(ours: Mapping[str, str]) -> dict[str, str]:

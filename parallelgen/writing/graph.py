@@ -43,6 +43,8 @@ def json(plan: Plan) -> str:
         "model": settings.model or None,
         "setup": settings.setup or None,
         "verify": settings.verify or None,
+        "integrate": settings.integrate,
+        "verify_integration": settings.verify_integration or None,
         "waves": [
             {
                 "wave": wave.number,

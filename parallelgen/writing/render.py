@@ -39,6 +39,7 @@ def render(name: str, plan: Plan, directory: str) -> str:
         "marker": agents.MARKER,
         "settings": _settings_block(plan),
         "executed": executed(plan),
+        "integrated": integrated(plan),
         "command_lines": command_lines(plan),
         "plan_lines": plan_lines(plan),
         "library_cksum": cksum(runtime),
@@ -120,12 +121,14 @@ def plan_lines(plan: Plan) -> list[str]:
 
 
 def command_lines(plan: Plan) -> list[str]:
-    """Write a line for each command of a single task, then of a wave: id or number, step, command."""
-    return _own_lines(plan, "{} {} {}") + [
-        f"{wave.number} validation {' '.join(one_line(wave.validation).split())}"
-        for wave in plan.waves
-        if wave.validation
+    """Write a line for each thing that a task has of its own, each line of a validation, and each scope."""
+    scopes = [
+        f"{task.id} {word} {' '.join(globs)}"
+        for task in plan.tasks
+        for word, globs in (("scope", task.scope), ("boundary", task.boundary))
+        if globs
     ]
+    return [*_own_lines(plan, "{} {} {}"), *_validation_lines(plan, "{} validation {}"), *scopes]
 
 
 def executed(plan: Plan) -> list[str]:
@@ -137,6 +140,27 @@ def executed(plan: Plan) -> list[str]:
     rows = [("setup", chosen.setup), ("agent", agent), ("verify", chosen.verify)]
     lines = [f"{step:<6}  {text}" for step, text in rows if text]
     return lines + _own_lines(plan, "{}: {} {}")
+
+
+def integrated(plan: Plan) -> list[str]:
+    """Say for a reviewer what is executed where branches are merged; nothing when that is nothing."""
+    lines = _validation_lines(plan, "wave {}: {}")
+    if plan.settings.verify_integration:
+        lines.append(f"at the end: {plan.settings.verify_integration}")
+    if not lines:
+        return []
+    where = "in the integration's worktree, after setup, once tasks are merged (--integrate, --integrate-now)"
+    return [f"Executed with sh -c {where}:", *(f"  {line}" for line in lines)]
+
+
+def _validation_lines(plan: Plan, form: str) -> list[str]:
+    """Write each line of each validation: number of its wave, text."""
+    return [
+        form.format(wave.number, line)
+        for wave in plan.waves
+        if wave.validation
+        for line in wave.validation.split("\n")
+    ]
 
 
 def _own_lines(plan: Plan, form: str) -> list[str]:

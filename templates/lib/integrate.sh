@@ -4,7 +4,7 @@
 # branch, in plan order, and check them; true when all are in it, and green. Done as a task is, here and now. Sets: total (how
 # many tasks that are) integrated (the tip of the branch)
 integrate() {
-  last_wave=$1 left_out='' chain=''
+  last_wave=$1 left_out='' chain='' kept=0
   use_own integration
   find_start
   work=$(list_work) || { warn "ERROR: cannot list what has completed" && return 1; }
@@ -15,30 +15,31 @@ integrate() {
   keep_log "$logs/integration"
   printf '' >"$log"
   forget_verdict
-  # What was red counts as long as the integration that has seen it has not come to its end.
-  [ "$was_cut_off" -eq 1 ] || [ ! -f "$state/verified" ] ||
-    { sed '/^green /!d' <"$state/verified" >"$state/.verified" && mv -f -- "$state/.verified" "$state/verified"; }
+  say "$work" | awk '$1 == "in" && $7 == "0" { print $2 " has nothing to merge." }'
   progress "integration status=started branch=$integration tasks=$total"
   run_here do_integration
-  write_integration "$verdict" "finished=$now" "finished_at=$now_at"
-  tell_left_out
-  progress "integration status=$verdict merged=$merged_count/$total branch=$integration${integrated:+ tip=$integrated}"
+  # What was red may be green the next time.
+  [ "$verdict" = interrupted ] || [ ! -f "$state/verified" ] ||
+    { sed '/^green /!d' <"$state/verified" >"$state/.verified" && mv -f -- "$state/.verified" "$state/verified"; }
+  record_integration "$verdict" "finished=$now" "finished_at=$now_at"
+  [ "$verdict" != failed ] || warn "In $integration: ${merged:-none}" \
+    "Not in it: $(say "$work" | awk -v merged=" $merged" '!index(merged, " " $2 " ") { printf "%s ", $2 }')"
+  progress "integration status=$verdict merged=$(($(say "$merged" | wc -w)))/$total branch=$integration${integrated:+ tip=$integrated}"
   [ "$verdict" = completed ]
 }
 
-# find_start: find out where the merges begin. Sets: integrated (empty without a branch) base (a commit) start verified (the tip, when
-# it was seen green) was_cut_off (1: the latest integration did not end) at (the commit that it had checked out)
+# find_start: find out where the merges begin. Sets: integrated (empty without a branch) base (a commit) start was_cut_off (1: the
+# latest integration did not come to its end)
 find_start() {
   integrated=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$integration^{commit}")
   base=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$base_branch^{commit}") || base=$base_commit
-  start=${integrated:-$base} verified='' was_cut_off=0 at=''
-  read_record integration || return 0
+  start=${integrated:-$base} was_cut_off=0
+  read_record integration
   case $record_status in
-    running | interrupted) was_cut_off=1 at=$record_at ;;
+    running | interrupted) was_cut_off=1 ;;
   esac
   # When the base has moved it begins anew from there, unless somebody has committed to the branch.
   [ "$integrated" != "$record_tip" ] || contains "$start" "$base" || start=$base
-  [ "$integrated" != "$record_verified" ] || verified=$record_verified
 }
 
 # contains <commit> <commit>: true when the first contains the second
@@ -77,26 +78,22 @@ do_integration() {
   [ -z "$stopping" ] || cause=interrupted
   # A check that hangs must not hold up a night.
   [ "$verify_limit" -gt 0 ] || verify_limit=$TASK_TIMEOUT
-  candidate=$start kept=0 merged='' merged_count=0
-  if ! chain=$(list_chain) || ! write_integration running; then
-    error=state
-    return
+  error=integration
+  if ! contains "$start" "$base"; then
+    warn "ERROR: $integration has commits of its own, and $base_branch has moved: merge that there by hand."
+  elif chain=$(list_chain) && record_integration running && open_worktree; then
+    error='' candidate=$start length=$(($(say "$chain" | grep -c '') - 1)) can_merge_trees=0
+    kept=$length history=$length
+    ! run_git -C "$worktree" merge-tree --write-tree "$start" "$start" >/dev/null 2>&1 || can_merge_trees=1
+    again=1 in_chain=''
+    while [ "$again" -eq 1 ]; do
+      again=0
+      ! merge_tasks || ! check_all || [ -n "$left_out" ] || accepted=1
+    done
+    # For the person who comes next.
+    [ -z "$integrated" ] || go_to "$integration"
   fi
-  length=$(($(say "$chain" | grep -c '') - 1))
-  kept=$length history=$length
-  if ! open_worktree; then
-    error=${error:-worktree}
-    return
-  fi
-  can_merge_trees=0
-  ! run_git -C "$worktree" merge-tree --write-tree "$start" "$start" >/dev/null 2>&1 || can_merge_trees=1
-  if merge_base && merge_tasks && check_all && [ -z "$left_out" ]; then
-    accepted=1
-  else
-    error=${error:-left_out}
-  fi
-  # For the person who comes next.
-  [ -n "$cause" ] || go_to "${integrated:-$start}" "$integration"
+  error=${error:-integration}
 }
 
 # list_chain: print the chain of merges as it is at the start, COMMIT ID each, after a line with what it begins with
@@ -120,52 +117,35 @@ $(say "$chain" | sed "$(($1 + 1))!d")
 EOF
 }
 
-# write_integration <status> [<key=value>...]: record how far it has come. Sets: merged (ids with commas between) merged_count
-write_integration() {
+# record_integration <status> [<key=value>...]: record how far it has come. Sets: merged (the tasks that are in it, a blank behind each)
+record_integration() {
   integration_status=$1
   shift
-  merged=$(say "$work" chain "$chain" | awk -v kept="$kept" '
-    $1 == "chain" { is_chain = 1; next }
-    !is_chain { id[++count] = $2; if ($1 == "in") is_in[$2]; next }
-    kept-- >= 0 { is_in[$2] }
-    END { for (i = 1; i <= count; i++) if (id[i] in is_in) { printf "%s%s", separator, id[i]; separator = "," } }')
-  merged_count=$(say "$merged" | tr ',' '\n' | grep -c .)
+  merged=$(say "$work" "" "$chain" | awk -v kept="$kept" '
+    !NF { is_chain = 1; next }
+    is_chain { if (n++ <= kept) is_in[$2]; next }
+    { id[++count] = $2; if ($1 == "in") is_in[$2] }
+    END { for (i = 1; i <= count; i++) if (id[i] in is_in) printf "%s ", id[i] }')
   write_record integration "status=$integration_status" "branch=$integration" "base_branch=$base_branch" "base_commit=$base" \
-    "tip=$integrated" "verified=$verified" "at=$at" "total=$total" "merged_count=$merged_count" "merged=$merged" \
-    "left_out=$left_out" "started=$integration_started" "started_at=$integration_started_at" "$@"
+    "tip=$integrated" "total=$total" "merged=$merged" "left_out=$left_out" "started=$integration_started" \
+    "started_at=$integration_started_at" "$@"
 }
 
-# tell_left_out: when not all are in it, say which are, and which are not
-tell_left_out() {
-  [ "$verdict" = failed ] || return 0
-  warn "In $integration: $(say "${merged:-none}" | sed 's/,/, /g')" "Not in it: $(say "$work" | awk -v merged=",$merged," -v left_out=" $left_out" '
-    index(merged, "," $2 ",") { next }
-    {
-      why = "not reached"
-      if (cut = index(left_out, " " $2 ":")) {
-        why = substr(left_out, cut + length($2) + 2)
-        sub(/ .*/, "", why)
-        gsub(/[:=]/, " ", why)
-      }
-      printf "%s%s (%s)", separator, $2, why
-      separator = ", "
-    }')"
-}
-
-# open_worktree: have the worktree, at the start; false when somebody is at work there. Sets: error
+# open_worktree: have the worktree, at the start; false when somebody is at work there
 open_worktree() {
+  at=
   if is_there "$worktree"; then
-    if ! is_ours; then
-      warn "ERROR: $worktree is the worktree of '$made_by'; --workspace-root gives this one another."
-      return 1
-    elif is_untouched; then
-      at=
-    elif [ "$was_cut_off" -eq 0 ]; then
-      warn "ERROR: somebody is at work in $WORKSPACE_ROOT/${worktree##*/}: commit what is there, or move it away."
-      return 1
-    else
-      # What a crash has left there a person can tell from work.
-      set_aside && forget_steps || return 1
+    if ! read_worktree || is_unfinished; then
+      # What a git that was killed has left half made is nobody's work.
+      used=0
+      repair_worktree >>"$log" 2>&1 || return
+    elif ! is_untouched; then
+      if [ "$was_cut_off" -eq 0 ]; then
+        warn "ERROR: somebody is at work in $WORKSPACE_ROOT/${worktree##*/}: commit what is there, or move it away."
+        return 1
+      fi
+      # What a crash has left a person can tell from work.
+      set_aside && forget_steps || return
     fi
   fi
   is_there "$worktree" || add_worktree --detach "$worktree" "$start" ||
@@ -173,54 +153,36 @@ open_worktree() {
   go_to "$start"
 }
 
-# is_untouched: true when nothing in the worktree is there alone
+# is_untouched: true when nothing is in the worktree alone but merges of ours
 is_untouched() {
-  read_worktree && ! is_unfinished && [ ! -e "$git_dir/MERGE_HEAD" ] && [ ! -e "$git_dir/index.lock" ] &&
-    read_changes --untracked-files=no && [ ! -s "$changes" ] && head=$(read_git -C "$worktree" rev-parse HEAD) &&
-    { [ "$head" = "$at" ] || [ -n "$(read_git -C "$root" for-each-ref --count=1 --contains "$head")" ]; }
+  [ ! -e "$git_dir/MERGE_HEAD" ] && [ ! -e "$git_dir/index.lock" ] && read_changes --untracked-files=no && [ ! -s "$changes" ] &&
+    ! read_git -C "$worktree" log --format=%s HEAD --not --branches --tags --remotes | grep -q -v "^Merge .* into $integration\$"
 }
 
-# go_to <commit> [<branch>]: check the commit out in the worktree, without what a check may have changed there; or the branch that is
-# there. Sets: at error
+# go_to <commit or branch>: check it out in the worktree, without what a check may have changed there. Sets: at (what is there) error
 go_to() {
-  [ "$at" != "$1" ] || [ -n "${2-}" ] || return 0
+  [ "$at" != "$1" ] || return 0
   at=$1
-  if [ -n "${2-}" ] && [ -n "$integrated" ]; then
-    set -- "$2"
-  else
-    set -- "$1" --detach
-  fi
-  write_integration running && git_step -C "$worktree" -c core.hooksPath=/dev/null checkout --quiet --force ${2+"$2"} "$1" && return
+  detach=--detach
+  [ "$1" != "$integration" ] || detach=
+  git_step -C "$worktree" -c core.hooksPath=/dev/null checkout --quiet --force ${detach:+"$detach"} "$1" && return
   at=
   [ -n "$cause" ] || complain "cannot check $1 out in $WORKSPACE_ROOT/${worktree##*/}:"
   error=${error:-worktree}
   return 1
 }
 
-# merge_base: where somebody has committed to the branch, and the base has moved, merge that first; false when it conflicts
-merge_base() {
-  ! contains "$start" "$base" || return 0
-  task=$base_branch task_branch=$base_branch task_commit=$base
-  if ! merge; then
-    [ -n "$cause$error" ] || warn "ERROR: $integration conflicts with $base_branch in $conflict: merge it there by hand."
-    return 1
-  fi
-  history=$length
-}
-
 # merge_tasks: merge what is to be merged, wave after wave, and validate each; false when it ends before the last
 merge_tasks() {
   for wave in $waves; do
-    merge_each "$(say "$work" | awk -v wave="$wave" '$4 == wave')" && check_wave || return
+    merge_each "$(say "$work" | awk -v wave="$wave" '$1 != "in" && $4 == wave')" && check_wave || return
   done
 }
 
 # merge_each <lines of work>: merge these tasks; false when no more can be merged
 merge_each() {
-  while read -r what task task_name rest task_deps task_commit commits; do
-    [ -n "$task" ] || continue
-    task_branch=$BRANCH_PREFIX$task_name
-    merge_task || return
+  while read -r what task task_name rest task_deps task_commit rest; do
+    [ -z "$task" ] || merge_task || return
   done <<EOF
 $1
 EOF
@@ -228,24 +190,27 @@ EOF
 
 # merge_task: merge a task, unless it is in already, or left out; false when no more can be merged
 merge_task() {
-  if [ "$what" = in ]; then
-    [ "$commits" != 0 ] || say "$task has nothing to merge."
-    return 0
-  elif [ "$what" = gone ] && ! read_git -C "$root" cat-file -e "$task_commit^{commit}" 2>/dev/null; then
-    warn "$task is left out of $integration: its branch is gone, and so is its commit."
-    leave_out branch
-    return 0
+  task_branch=$BRANCH_PREFIX$task_name
+  case " $in_chain$left_out" in
+    *" $task "* | *" $task:"*) return ;;
+  esac
+  if [ "$what" = gone ]; then
+    # Its commit may be there.
+    contains "$candidate" "$task_commit" && return
+    if [ $? -ne 1 ]; then
+      warn "$task is left out of $integration: its branch is gone."
+      leave_out branch
+      return
+    fi
   fi
-  if [ -n "$left_out" ]; then
-    for dep in $(say "$task_deps" | tr ',' ' '); do
-      case " $left_out" in
-        *" $dep:"*)
-          leave_out dependency "by=$dep"
-          return 0
-          ;;
-      esac
-    done
-  fi
+  for dep in ${left_out:+$(say "$task_deps" | tr ',' ' ')}; do
+    case " $left_out" in
+      *" $dep:"*)
+        leave_out dependency "by=$dep"
+        return
+        ;;
+    esac
+  done
   ! merge || return 0
   [ -z "$cause$error" ] || return 1
   find_rival
@@ -296,31 +261,34 @@ merge_in_worktree() {
   fi
 }
 
-# list_touching: print the merges that have touched the files in conflict, the latest first
-list_touching() (
-  IFS=$newline
-  set -f
-  # shellcheck disable=SC2086  # a path each
-  set -- $conflicting
-  unset IFS
-  read_git -C "$worktree" --literal-pathspecs log --first-parent --format=%H "$commit..$candidate" -- "$@"
-)
+# clashes <commit>: true when git can tell that the task conflicts with it by itself
+clashes() {
+  run_git -C "$worktree" merge-tree --write-tree "$1" "$task_commit" >/dev/null 2>&1
+  [ $? -eq 1 ]
+}
 
-# find_rival: find out with whose merge the task conflicts: the latest that has touched the files, and, where git can tell,
-# conflicts with it alone. Sets: rival (a task, or the base branch)
+# list_touching: print the merges that have touched the files in conflict, or those of the task, the latest first
+list_touching() {
+  {
+    say "$commit..$candidate" -- "$conflicting" &&
+      read_git -C "$worktree" diff --no-renames --name-only "$candidate...$task_commit"
+  } | grep . | ask_git -C "$worktree" --literal-pathspecs log --first-parent --format=%H --stdin
+}
+
+# find_rival: find out with what the task conflicts: the base, or the latest merge that has touched the files, and, where git can tell,
+# that conflicts with it by itself. Sets: rival (a task, or the base branch)
 find_rival() {
-  rival=
   nth 0
-  for other in $(list_touching); do
+  rival=$base_branch
+  ! clashes "$commit" || return 0
+  rival=
+  # The others come last: it may be a folder that was renamed.
+  for other in $(list_touching) - $(read_git -C "$worktree" rev-list --first-parent "$commit..$candidate"); do
+    [ "$other" != - ] || rival=${rival:-$base_branch}
     found=$(say "$chain" | sed -n "s/^$other //p")
-    [ "${found:--}" != - ] || continue
-    rival=${rival:-$found}
-    if [ "$can_merge_trees" -eq 1 ] && ! run_git -C "$worktree" merge-tree --write-tree "$other^2" "$task_commit" >/dev/null 2>&1; then
-      rival=$found
-      break
-    fi
+    rival=${rival:-${found#-}}
+    [ "${found:--}" = - ] || ! clashes "$other^2" || { rival=$found && break; }
   done
-  rival=${rival:-$base_branch}
 }
 
 # check_wave: validate what was merged since the branch has moved; false when integration ends here
@@ -342,45 +310,37 @@ check_all() {
   fi
 }
 
-# settle <floor>: check the chain, and move the branch there when it is green. A merge behind the floor that turns it red is left out;
-# false when integration ends with it. Sets: error
+# settle <floor>: check the chain, and move the branch there when it is green; false when it is red, by a merge behind the floor
 settle() {
   key=$(say "$SETUP_COMMAND" "$check" | ask_git hash-object --stdin) flaky=
-  until is_green "$length" 1; do
+  if ! is_green "$length" 1; then
     [ -z "$cause$error" ] || return 1
-    if is_green "$length" 2; then
-      flaky=1
-      warn "WARNING: '$check' has failed and then succeeded on the same tree: it is flaky."
-      break
-    fi
-    [ -z "$cause$error" ] && find_culprit "$1" || return 1
-    nth "$high"
-    task=$merged_task
-    [ "$task" != - ] || task=$commit
-    warn "$task turns $integration red. The end of the log with it:"
-    indent <"$state/integration.red" >&2
-    leave_out validation
-    # What stands on the branch since before is not ours to take away.
-    [ "$low" -lt "$history" ] || keep "$low" green || return 1
-    if [ "$SKIP_CULPRITS" -eq 0 ] || [ "$high" -le "$history" ]; then
-      error=validation
+    if ! is_green "$length" 2; then
+      [ -n "$cause$error" ] || ! find_culprit "$1" || drop_culprit
       return 1
     fi
-    later=$(say "$work" "" "$chain" | awk -v high="$high" '
-      !NF { is_chain = 1; next }
-      !is_chain { line[$2] = $0; next }
-      n++ > high { print line[$2] }')
-    chain=$(say "$chain" | sed "$((low + 1))q") length=$low
-    nth "$low"
-    candidate=$commit
-    merge_each "$later" || return 1
-  done
-  keep "$length" green
-  progress "integration status=verified${wave:+ wave=$wave}${flaky:+ flaky=1}"
+    flaky=1
+    warn "WARNING: '$check' has failed and then succeeded on the same tree: it is flaky."
+  fi
+  keep "$length" && progress "integration status=verified${wave:+ wave=$wave}${flaky:+ flaky=1}"
+}
+
+# drop_culprit: cut the chain before the culprit, and put that on the branch. Sets: again (1: the others are to be merged anew) in_chain
+# error
+drop_culprit() {
+  # What stands on the branch since before is not ours to take away.
+  if [ "$high" -le "$history" ] || ! leave_out validation || ! keep "$low" || [ "$SKIP_CULPRITS" -eq 0 ]; then
+    error=validation
+    return
+  fi
+  chain=$(say "$chain" | sed "$((low + 1))q") length=$low again=1
+  in_chain=$(say "$chain" | awk '{ printf "%s ", $2 }')
+  nth "$low"
+  candidate=$commit
 }
 
 # find_culprit <floor>: the chain is red at its end: find the first merge behind the floor with which it is. False when that cannot be
-# told. Sets: high (its number) low (that before it) error
+# told. Sets: high (its number) low (that before it) task error
 find_culprit() {
   low=$1 high=$length
   ! was_green "$kept" || low=$kept
@@ -393,14 +353,18 @@ find_culprit() {
       high=$middle
     fi
   done
-  [ "$low" -eq "$1" ] || return 0
-  # A check that fails without any of them has no culprit.
-  ! is_green "$low" 1 || [ "$high" -eq "$low" ] || return 0
-  [ -z "$cause$error" ] || return 1
-  error=validation
-  warn "ERROR: '$check' fails before any of these merges as well: it cannot tell which of them to leave out. The end of the log:"
+  if [ "$low" -eq "$1" ] && { [ "$high" -eq "$low" ] || ! is_green "$low" 1; }; then
+    [ -z "$cause$error" ] || return 1
+    error=validation
+    warn "ERROR: '$check' fails before any of these merges as well: it cannot tell which of them to leave out. The end of the log:"
+  else
+    nth "$high"
+    task=$merged_task
+    [ "$task" != - ] || task=$commit
+    warn "$task turns $integration red. The end of the log with it:"
+  fi
   indent <"$state/integration.red" >&2
-  return 1
+  [ -z "$error" ]
 }
 
 # was_green <number>: true when the check has succeeded on the chain after so many merges. Sets: proof (what is recorded of it)
@@ -433,52 +397,46 @@ is_green() {
   [ "$colour" = green ]
 }
 
-# keep <number> [green]: move the branch to the chain after so many merges. Sets: integrated verified kept error
+# keep <number>: move the branch to the chain after so many merges. Sets: integrated kept error
 keep() {
   nth "$1"
   if [ "$commit" != "$integrated" ]; then
     if ! own "$integration" ||
-      ! run_git -C "$root" update-ref -m "integrate: Merge $merged_task" "refs/heads/$integration" "$commit" "$integrated" 2>>"$log"; then
+      ! run_git -C "$root" update-ref -m "integrate: $merged_task" "refs/heads/$integration" "$commit" "$integrated" 2>>"$log"; then
       complain "cannot move $integration:"
       error=branch
       return 1
     fi
-    integrated=$commit verified=''
+    integrated=$commit
   fi
-  [ $# -eq 1 ] || verified=$commit
-  say "$chain" | awk -v from="$kept" -v to="$1" 'NR > from + 1 && NR <= to + 1 && $2 != "-" { print $2 }' | while read -r task; do
-    [ "$task" = "$base_branch" ] || progress "integration status=merged task=$task"
+  for task in $(say "$chain" | awk -v from="$kept" -v to="$1" 'NR > from + 1 && NR <= to + 1 { print $2 }'); do
+    progress "integration status=merged task=$task"
   done
   kept=$1
-  write_integration running || error=state
+  record_integration running || error=state
   [ -z "$error" ]
 }
 
 # check_integration: report what stands in the way of it. Sets: integration (its branch)
 check_integration() {
-  use_own integration
   integration=integration/${dir##*/}
-  case $INTEGRATE$mode in
-    *integrate | wave* | end*) ;;
-    *) return 0 ;;
-  esac
+  [ "$INTEGRATE" != no ] || [ "$mode" = integrate ] || return 0
   [ "$is_repository" -eq 1 ] || return 0
-  if ! read_git check-ref-format "refs/heads/$integration"; then
+  use_own integration
+  read_git check-ref-format "refs/heads/$integration" ||
     object "git refuses a branch '$integration'" "Rename the parallel directory."
-    return
-  fi
   ! has_branch integration || object "git cannot have the branch '$integration' beside 'integration'" "Rename that one."
   find_owner "$integration"
   # In a clone the manifest knows.
-  [ -n "$made_by" ] || ! { read_record integration || grep -q -F "\"$integration\"" -- "$manifest"; } || made_by=$dir_name
+  [ -n "$made_by" ] || ! { read_record integration || [ "${imported#*"${newline}integration "}" != "$imported" ]; } || made_by=$dir_name
   [ "$made_by" = "$dir_name" ] || ! has_branch "$integration" ||
     object "Branch already exists: $integration" "No run of '$parallel_dir' has made it. Rename it."
-  checkout=$(read_git -C "$root" worktree list --porcelain 2>/dev/null | own="$worktree" ref="branch refs/heads/$integration" awk '
+  checkout=$(read_git -C "$root" worktree list --porcelain 2>/dev/null | own=$worktree ref="branch refs/heads/$integration" awk '
     /^worktree / { place = substr($0, 10) }
     $0 == ENVIRON["ref"] && place != ENVIRON["own"] { print place }')
   [ -z "$checkout" ] || object "$integration is checked out in '$checkout'" "Check out another branch there."
-  ! is_there "$worktree" || { is_ours && read_worktree; } ||
-    object "'$WORKSPACE_ROOT/${worktree##*/}' is not the worktree of $integration" "Move it away, or choose another --workspace-root."
+  ! is_there "$worktree" || is_ours ||
+    object "'$WORKSPACE_ROOT/${worktree##*/}' is the worktree of '$made_by'" "Choose another folder with --workspace-root."
 }
 
 # integrate_now: merge what has completed, for a person, and end

@@ -14,6 +14,16 @@ start_afresh() {
   done <<EOF
 $selected
 EOF
+  # What was merged are branches that are no more.
+  find_owner "$integration"
+  if [ "$force" -eq 1 ] && [ "$made_by" = "$dir_name" ]; then
+    use_own integration
+    branch=$integration branches="$branches$name "
+    set_aside || fail "ERROR: cannot move worktree and branch of $integration aside"
+    for record in integration verified .integration.result .integration.steps; do
+      [ ! -e "$state/$record" ] || rm -f -- "$state/$record"
+    done
+  fi
 }
 
 # prepare: check everything, take what this run needs, and clear its way. A refusal leaves nothing behind, not even the lock
@@ -146,6 +156,11 @@ open_workspaces() {
   # A crash may have torn the last line.
   end_line "$owners"
   repair_repository
+  # What a crash has left of what is no task.
+  [ "$mode" = task ] || for own in baseline integration; do
+    use_own "$own"
+    [ -s "$state/$id.result" ] || [ ! -e "$state/$id.start" ] || ! is_ours || stop_remains
+  done
 }
 
 # locate <parallel directory>: Sets: dir manifest logs state

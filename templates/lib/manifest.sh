@@ -29,7 +29,7 @@ write_manifest() {
       print member("options", "{\"max_concurrent\": " run["max_concurrent"] "}") ",\n" member("waves", "[\n" waves "\n    ]") ","
       print member("failed_tasks", "[" failed "]") ",\n" member("skipped_tasks", "[" skipped "]") ","
       for (i = 1; i <= times; i++) if (run[time[i]] != "") print member(time[i], quoted(run[time[i]])) ","
-      if ("status" in integration) print member("integration", "{" integration_text() "}") ","
+      if (integration != "") print member("integration", "{" integration ", \"merged\": [" merged "], \"left_out\": [" left_out "]}") ","
       printf "%s\n  }", member("tasks", "{\n" tasks "\n    }")
     }
     function list_outside(id,   path, list) {
@@ -41,21 +41,13 @@ write_manifest() {
       close(ENVIRON["state"] "/" id ".outside")
       return list
     }
-    function take_integration(   i, key, value, item) {
-      for (i = 2; i <= NF; i++) {
-        key = value = $i
-        sub(/=.*/, "", key)
-        sub(/^[^=]*=/, "", value)
-        if (key == "task") item = quoted("id") ": " quoted(value)
-        else if (item != "") item = item ", " quoted(key) ": " quoted(value)
-        else integration[key] = value
+    # facts <first>: write the fields from there as members, but for what the lists beside them tell
+    function facts(i,   key, text) {
+      for (; i <= NF; i++) {
+        key = substr($i, 1, index($i, "=") - 1)
+        if (key !~ /^(merged|started|finished)$/) text = add(text, ", ", quoted(key == "task" ? "id" : key) ": " quoted(substr($i, length(key) + 2)))
       }
-      return item
-    }
-    function integration_text(   i, n, key, text) {
-      n = split("status branch base_commit tip started_at finished_at", key, " ")
-      for (i = 1; i <= n; i++) if (key[i] in integration) text = add(text, ", ", quoted(key[i]) ": " quoted(integration[key[i]]))
-      return text ", \"merged\": [" merged "], \"left_out\": [" left_out "]"
+      return text
     }
     BEGIN { times = split("base_branch base_commit started_at finished_at", time, " ") }
     !phase && $0 == "end" { is_whole = 1; next }
@@ -80,13 +72,12 @@ write_manifest() {
       if (status !~ /^(completed|skipped)$/) is_open = 1
       next
     }
-    !phase && /^integration status=merged task=/ { merged = add(merged, ", ", quoted(substr($3, 6))); next }
-    !phase && /^integration status=left_out task=/ {
-      $2 = ""
-      left_out = add(left_out, ", ", "{" take_integration() "}")
+    !phase && $1 == "integration" {
+      if ($3 !~ /^task=/) integration = facts(2)
+      else if ($2 == "status=merged") merged = add(merged, ", ", quoted(substr($3, 6)))
+      else left_out = add(left_out, ", ", "{" facts(3) "}")
       next
     }
-    !phase && /^integration / { take_integration(); next }
     !phase && /^wave=/ {
       waves = add(waves, ",\n", "      {\"wave\": " substr($1, 6) ", \"status\": " quoted(substr($2, 8)) ", \"tasks\": [" members "]}")
       members = ""
@@ -131,6 +122,7 @@ import_outcomes() {
     function take(value) {
       if (key[1] != "execution") return
       if (depth == 3 && key[2] == "failed_tasks") { status[value] = "failed"; error[value] = "unknown" }
+      if (depth == 3 && key[2] == "integration") fact[key[2], key[3]] = value
       if (depth == 4) fact[key[2], key[3], key[4]] = value
       if (depth == 5 && key[2] == "waves") wave_of[value] = key[3]
     }
@@ -158,6 +150,8 @@ import_outcomes() {
         status[fact["failed_tasks", i, "id"]] = "failed"
         error[fact["failed_tasks", i, "id"]] = fact["failed_tasks", i, "error"]
       }
+      # What it was made of, git tells.
+      if (("integration", "tip") in fact) print "integration - branch=" fact["integration", "branch"], "tip=" fact["integration", "tip"]
       for (n = 1; n <= count; n++) {
         t = (name[n] in status || name[n] in wave_of || ("tasks", name[n], "status") in fact) ? name[n] : id[n]
         told = (t in status) ? status[t] : fact["tasks", t, "status"]
@@ -181,8 +175,9 @@ import_outcomes() {
 # import_records: make records of what was imported
 import_records() {
   while read -r id status facts; do
+    [ "$id" = integration ] || id=${id:+$id.result}
     # shellcheck disable=SC2086  # key=value words
-    [ -z "$id" ] || [ -s "$state/$id.result" ] || write_record "$id.result" $facts "status=$status"
+    [ -z "$id" ] || [ -s "$state/$id" ] || write_record "$id" $facts "status=${status#-}"
   done <<EOF
 $imported
 EOF

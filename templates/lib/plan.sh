@@ -10,12 +10,11 @@ use_task() {
   esac
 }
 
-# use_own <name>: let something of ours be done as a task is, under an id that no task can have; stop what a crash has left of it
+# use_own <name>: let something of ours be done as a task is, under an id that no task can have
 use_own() {
   id=.$1 name=$1 wave=0 deps=- limit=- prompt='' attempt=1 tried=0 slot=1 resuming=1 probe='' ended_by='' waited=0 limits=0
   limited_since='' first_started=''
   use_task
-  [ -s "$state/$id.result" ] || [ ! -e "$state/$id.start" ] || ! is_ours || stop_remains
 }
 
 # find_task <id or name>: look a task up, or fail. Sets: id name wave deps limit prompt, and what use_task sets
@@ -101,6 +100,11 @@ show_plan() {
   say "Agent: $command"
   [ -z "$SETUP_COMMAND" ] || say "Setup: $SETUP_COMMAND"
   [ -z "$VERIFY_COMMAND" ] || say "Verify: $VERIFY_COMMAND"
+  case $INTEGRATE in
+    wave) say "Integrate: after each wave, into $integration" ;;
+    end) say "Integrate: after the last wave, into $integration" ;;
+  esac
+  [ -z "$VERIFY_INTEGRATION" ] || say "Verify Integration: $VERIFY_INTEGRATION"
   round_size "$tree_kib"
   say "$own_commands" "$(describe_commands)" plan "$plan" selected "$selected" | root=${WORKSPACE_ROOT%/} awk -v prefix="$BRANCH_PREFIX" -v size="$size" '
     NF < 2 { phase += NF; next }

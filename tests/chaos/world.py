@@ -4,7 +4,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from parallelgen.planning.plan import Plan, Task, Wave
@@ -115,9 +115,9 @@ class World:
             own = {step: self._command(step, "own") for step in task.own}
             if "also" in task.commands:
                 own["verify"] = f"+{self._command('also', 'own')}"
-            waves.setdefault(task.wave, []).append(
-                Task(task.id, task.name, task.wave, task.deps, None, f"prompts/{task.id}.txt", **own)
-            )
+            made = Task(task.id, task.name, task.wave, task.deps, None, f"prompts/{task.id}.txt")
+            made = replace(made, setup=own.get("setup", ""), verify=own.get("verify", ""))
+            waves.setdefault(task.wave, []).append(made)
         return Plan(
             title=DIRECTORY.rpartition("/")[2],
             tech_spec="TS-0007",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from parallelgen import settings
-from parallelgen.planning.commands import of_waves
+from parallelgen.planning.commands import of_waves, validation
 from parallelgen.planning.plan import build
 from parallelgen.reading.source import read
 from parallelgen.settings import OptionError
@@ -66,49 +66,67 @@ def warned(text: object) -> list[str]:
     return [str(problem) for problem in of_waves({"waves": [{"number": 1, "validation": text}]})]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "pytest apps/ && mypy apps/",
-        "import -window root x.png",
-        "a b\nc d",
-        "x = 1",
-        "print",
-        "",
-        " ",
-        None,
-        [],
-        "a\0)",
-    ],
-)
-def test_validations_that_sh_takes_or_the_schema_refuses(text: object) -> None:
+@pytest.mark.parametrize("text", ["", " ", None, [], "a\0)"])
+def test_what_is_no_validation_or_what_the_schema_refuses(text: object) -> None:
     assert warned(text) == []
 
 
 @pytest.mark.parametrize(
     ("text", "command"),
     [
-        ("import rag.x", 'python3 -c "import rag.x"'),
-        (" from rag.x import Y; print('OK')\n", "python3 -c \"from rag.x import Y; print('OK')\""),
-        ("assert x == '$y'", """python3 -c 'assert x == '"'"'$y'"'"''"""),
-        ("from x import (", 'python3 -c "from x import ("'),
-        ("print(open('x').read())", "python3 -c \"print(open('x').read())\""),
-        ("import x\nprint('y')", "python3 -c '...'"),
-        ("assert " + "x" * 99, "python3 -c '...'"),
-        (r"print('\d')", r"""python3 -c 'print('"'"'\d'"'"')'"""),
+        ("pytest apps/ && mypy apps/", "pytest apps/ && mypy apps/"),
+        (" a b\r\nc  d\n", "a b\nc  d"),
+        ("cat <<X\n  a\n\nX\n", "cat <<X\n  a\n\nX"),
+        ("import -window root x.png", "import -window root x.png"),
+        ("import-all x", "import-all x"),
+        ("from_env.sh", "from_env.sh"),
+        ("assert.sh it", "assert.sh it"),
+        ("x = 1", "x = 1"),
+        ("print", "print"),
+        ("import rag.x", "python3 -c 'import rag.x'"),
+        (
+            " from rag.x import Y; print('OK')\n",
+            """python3 -c 'from rag.x import Y; print('"'"'OK'"'"')'""",
+        ),
+        ("assert(x == '$y')", """python3 -c 'assert(x == '"'"'$y'"'"')'"""),
+        ("print(open('x').read())", """python3 -c 'print(open('"'"'x'"'"').read())'"""),
+        ("\n  import x\n  if x:\n    print(1)\n", "python3 -c 'import x\nif x:\n  print(1)'"),
+        (r"print(r'\d')", r"""python3 -c 'print(r'"'"'\d'"'"')'"""),
     ],
 )
-def test_validations_in_python(text: str, command: str) -> None:
-    assert warned(text) == [
-        "warning: manifest.json: waves[0].validation: it is Python and no shell command\n"
-        f"  it will be run by sh, so write {command}"
-    ]
+def test_validations_in_shell_and_in_python(text: str, command: str) -> None:
+    assert warned(text) == []
+    assert validation(text) == command
+
+
+def test_python_is_run_as_it_was_written() -> None:
+    text = 'from math import pi\nprint(f"it\'s {pi:.2f}", r"\\ $HOME",\n  "EOF")'
+    answer = subprocess.run(["sh", "-c", validation(text)], capture_output=True, text=True, check=True)
+    assert answer.stdout == "it's 3.14 \\ $HOME EOF\n"
 
 
 @pytest.mark.parametrize("text", ["pytest (", "a && && b", "(" * 5000])
 def test_validations_that_are_neither(text: str) -> None:
     (found,) = warned(text)
-    assert found.startswith("warning: manifest.json: waves[0].validation: no shell command: ")
+    assert found.startswith("warning: manifest.json: waves[0].validation: sh refuses it: ")
+    assert found.endswith("\n  it will be run all the same, with --integrate or --integrate-now")
+    assert validation(text) == text
+
+
+def test_what_begins_like_python_is_run_as_python() -> None:
+    (found,) = warned("from x import (")
+    assert found.startswith("warning: manifest.json: waves[0].validation: Python refuses it: ")
+    assert validation("from x import (") == "python3 -c 'from x import ('"
+
+
+@pytest.mark.parametrize("letter", ["\0", "\x1b", "\r", "\x85", "\u2028"])
+def test_a_validation_whose_text_could_not_be_shown_is_an_error(tmp_path: Path, letter: str) -> None:
+    waves = [{"number": 1, "tasks": ["task-001"], "validation": f"make{letter}x\ty\r\nz\n"}]
+    (found,) = told(directory(tmp_path / "d", {"task-001": task()}, {"waves": waves}))
+    assert found.startswith(
+        "error: manifest.json: waves[0].validation: "
+        "expected a command without control characters other than tabs and line ends, found "
+    )
 
 
 def agents_told(tmp_path: Path, *lines: str, subagents: str = "0") -> list[str]:

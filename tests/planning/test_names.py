@@ -64,6 +64,7 @@ def test_branch_names_are_those_of_git(ref: str) -> None:
         "a..b",
         "baseline",
         "checkout",
+        "integration",
         "lock",
         "lock.1",
     ],

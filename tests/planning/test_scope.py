@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from parallelgen.planning.scope import Claim, claims
-from tests.directories import directory, task, told
+from parallelgen.planning.scope import Claim, claims, globs, patterns
+from tests.directories import directory, plan_of, task
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,9 @@ from tests.directories import directory, task, told
         ("CREATE (new files):\n- a.py", ["a.py"]),
         ("CREATE: []", []),
         ("CREATE:\n\na.py (why)\n`b c.py`\nAnd then some words.\n- d.py", ["a.py", "b c.py"]),
+        ("CREATE: a.py: why\n- b/c; d\n- e.py.", ["a.py", "b/c", "e.py"]),
+        ("CREATE: a.py\n`b -c d` prints it.\n`e f.py`, g.py", ["a.py"]),
+        ("CREATE:\n`a b.py`\n`c` (why)\nDone. It is d.py.", ["a b.py", "c"]),
         ("CREATE: a/{b}.py", ["a/{b}.py"]),
         ("CREATE: `a,b.py`", ["a,b.py"]),
         ("create: none", []),
@@ -41,26 +44,38 @@ def test_scope_parts_of_a_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "warned"),
+    ("path", "found"),
     [
-        ("MODIFY: a.py", "MODIFY: a.py", 2),
-        ("MODIFY: a.py", "CREATE: a.py", 1),
-        ("MODIFY: a.py", "MODIFY: a.py::B", 1),
-        ("MODIFY: a.py::B", "MODIFY: a.py::B", 1),
-        ("MODIFY: a.py::B", "MODIFY: a.py::B.c", 1),
-        ("MODIFY: a.py::B", "MODIFY: a.py::Bc", 0),
-        ("MODIFY: a.py::B.c", "MODIFY: a.py::B.d", 0),
-        ("MODIFY: a.py", "BOUNDARY: a.py", 0),
-        ("CREATE: a.py", "CREATE: a.py", 1),
+        ("a/b.py", ["a/b.py"]),
+        ("/a/b", ["a/b"]),
+        ("a/", ["a/*"]),
+        ("a/**", ["a/*"]),
+        ("a/**/b.py", ["a/b.py", "a/*/b.py"]),
+        ("**/b.py", ["b.py", "*/b.py"]),
+        ("a**/b", ["a*/b"]),
+        ("a/**/", ["a/*", "a/*/*"]),
+        (".", ["*"]),
+        ("", ["*"]),
+        ("/", ["*"]),
     ],
 )
-def test_ownership_in_one_wave(tmp_path: Path, first: str, second: str, warned: int) -> None:
-    texts = {f"task-{n}": task(body=f"## Scope\n{line}\n") for n, line in enumerate((first, second))}
-    found = told(directory(tmp_path / "d", texts))
-    assert len(found) == warned
-    assert all(line.startswith("warning: ") for line in found)
+def test_globs_of_paths(path: str, found: list[str]) -> None:
+    assert globs(path) == found
 
 
-def test_ownership_in_two_waves(tmp_path: Path) -> None:
-    texts = {f"task-{n}": task(f"wave: {n}", body="## Scope\nMODIFY: a.py\n") for n in (1, 2)}
-    assert told(directory(tmp_path / "d", texts)) == []
+def test_patterns_are_words_that_a_shell_matches() -> None:
+    scope = [
+        Claim("CREATE", "my file\x07.py", "Part"),
+        Claim("MODIFY", "my file\x07.py"),
+        Claim("MODIFY", "app/[id]/x\\y"),
+        Claim("BOUNDARY", "z/"),
+    ]
+    assert patterns(scope, ("CREATE", "MODIFY")) == ("my?file?.py", "app/?id?/x?y", "app/[id]/x?y")
+    assert patterns(scope, ("BOUNDARY",)) == ("z/*",)
+    assert patterns(scope[:3], ("BOUNDARY",)) == ()
+
+
+def test_a_plan_knows_what_a_task_may_touch(tmp_path: Path) -> None:
+    body = "## Scope\nCREATE: a/{b,c}.py\nMODIFY: a/b.py::D, e\nBOUNDARY: f/*\n"
+    (found,) = plan_of(directory(tmp_path / "d", {"task-001": task(body=body)})).tasks
+    assert (found.scope, found.boundary) == (("a/b.py", "a/c.py", "e"), ("f/*",))

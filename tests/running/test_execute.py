@@ -79,6 +79,7 @@ Branches created:
   - feature/task-003-api (1 commit)
 
 Next step: /parallel-integrate --parallel-dir parallel/TS-0001-shop
+       or: parallelgen integrate parallel/TS-0001-shop
 """
     )
     assert set(project.branches()) == {

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from parallelgen.planning.plan import Plan, Task, Wave
-from parallelgen.running import costs, display, live, records, report, tail
+from parallelgen.running import costs, display, live, records, report, tail, task_text
 from parallelgen.running.activity import Activity
 from parallelgen.running.lines import parse
 from parallelgen.running.progress import RunState
@@ -20,6 +20,7 @@ NAMES = ((1, "users"), (1, "products"), (1, "shared"), (2, "orders"), (2, "api")
 TASKS = [Task(f"task-00{n}", f"task-00{n}-{name}", w, (), None, "p") for n, (w, name) in enumerate(NAMES, 1)]
 PLAN = Plan("TS-0042-inventory-system", "TS-0042", (Wave(1, tuple(TASKS[:3])), Wave(2, tuple(TASKS[3:]))))
 DIRECTORY = "parallel/TS-0042-inventory-system"
+INTEGRATE = "parallelgen integrate parallel/x"
 
 
 def test_progress_is_that_of_the_specification() -> None:
@@ -47,7 +48,7 @@ def test_progress_of_tasks_that_did_not_complete() -> None:
         "wave=2 task=task-005 status=interrupted",
         plan=PLAN,
     )
-    assert [report.task_text(task) for task in state.tasks.values()] == [
+    assert [task_text.task_text(task) for task in state.tasks.values()] == [
         "FAILED (timeout, 2 commits)",
         "SKIPPED",
         "PENDING",
@@ -64,7 +65,7 @@ def test_the_final_report_is_that_of_the_specification() -> None:
         for task, count in zip(TASKS, commits, strict=True)
     ]
     state = state_of(*done, "execution status=completed", plan=PLAN)
-    assert report.final_report(state, DIRECTORY, "") == (
+    assert report.final_report(state, DIRECTORY, "", INTEGRATE) == (
         """=== Parallel Execution Complete ===
 
 Wave 1: 3/3 tasks completed
@@ -78,7 +79,8 @@ Branches created:
   - feature/task-004-orders (6 commits)
   - feature/task-005-api (8 commits)
 
-Next step: /parallel-integrate --parallel-dir parallel/TS-0042-inventory-system"""
+Next step: /parallel-integrate --parallel-dir parallel/TS-0042-inventory-system
+       or: parallelgen integrate parallel/x"""
     )
 
 
@@ -90,7 +92,7 @@ def test_the_report_of_a_failed_run_says_what_failed_and_where_to_look() -> None
         "execution status=failed",
         plan=PLAN,
     )
-    text = report.final_report(state, "parallel/'a b'", "parallel-run --retry-failed 'a b'")
+    text = report.final_report(state, "parallel/'a b'", "parallel-run --retry-failed 'a b'", INTEGRATE)
     assert text.startswith("=== Parallel Execution Failed ===\n\nWave 1: 1/3 tasks completed\n")
     assert "  - feature/task-001-users (1 commit)\n" in text
     assert "Uncommitted work left in worktrees:\n  - task-001-users (2 files)\n" in text
@@ -103,7 +105,7 @@ def test_the_report_of_a_failed_run_says_what_failed_and_where_to_look() -> None
 def test_each_step_of_a_task_is_shown() -> None:
     told = ("started", "setup", "running", "verifying")
     lines = [f"wave=1 task=task-001 status={status}" for status in told]
-    texts = [report.task_text(state_of(*lines[: n + 1]).tasks["task-001"]) for n in range(4)]
+    texts = [task_text.task_text(state_of(*lines[: n + 1]).tasks["task-001"]) for n in range(4)]
     assert texts == ["RUNNING...", "RUNNING (setup)...", "RUNNING...", "RUNNING (verify)..."]
 
 
@@ -131,7 +133,7 @@ def test_each_step_of_a_task_is_shown() -> None:
 def test_where_a_task_is_or_ended_and_the_log_that_tells_of_it(told: str, text: str, log: str) -> None:
     recorded = records.read([f"wave=1 task=task-001 status={told}"], PLAN)
     task = recorded.state.tasks["task-001"]
-    assert (report.task_text(task), report.log_name(task)) == (text, f"task-001{log}.log")
+    assert (task_text.task_text(task), task_text.log_name(task)) == (text, f"task-001{log}.log")
 
 
 def test_the_report_tells_the_step_the_log_and_its_last_line() -> None:
@@ -145,7 +147,7 @@ def test_the_report_tells_the_step_the_log_and_its_last_line() -> None:
     )
     said = {"task-001": "npm: not found", "task-002": "3 failed", "task-003": "", "task-004": "old"}
     tasks = {id: replace(task, said=said.get(id, "")) for id, task in state.tasks.items()}
-    text = report.final_report(replace(state, tasks=tasks), "parallel/x", "again")
+    text = report.final_report(replace(state, tasks=tasks), "parallel/x", "again", INTEGRATE)
     assert (
         """
 Not completed:
@@ -176,7 +178,7 @@ def test_the_report_names_what_is_completed_and_deserves_a_look() -> None:
         "execution status=failed",
         plan=PLAN,
     )
-    text = report.final_report(state, "parallel/x", "again")
+    text = report.final_report(state, "parallel/x", "again", INTEGRATE)
     assert (
         """
 Completed without a commit:
@@ -252,7 +254,7 @@ def test_a_limit_is_a_countdown_in_each_view(tmp_path: Path) -> None:
         *LIMITED, "wave=1 task=task-001 status=resumed", "agent=claude status=resumed", plan=PLAN
     )
     assert "claude" not in live_table(tmp_path, resumed, 4.0)
-    assert report.agent_text("codex", NOON, NOON - 86400.0).startswith(
+    assert task_text.agent_text("codex", NOON, NOON - 86400.0).startswith(
         "codex: usage limit until 2027-01-15 12:00, "
     )
 
@@ -260,17 +262,17 @@ def test_a_limit_is_a_countdown_in_each_view(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("utc")
 def test_the_report_says_until_when_a_limit_lasts_and_why_the_run_has_ended() -> None:
     state = state_of(*LIMITED, "execution status=failed reason=limit", plan=PLAN)
-    text = report.final_report(state, "parallel/x", "parallel-run --retry-failed parallel/x")
+    text = report.final_report(state, "parallel/x", "parallel-run --retry-failed parallel/x", INTEGRATE)
     assert "\nA usage limit lasts longer than --limit-wait allows, so its tasks were left.\n\n" in text
     limited = "Not completed:\n  - task-001-users: LIMITED (until 2027-01-15 12:00)\n"
     assert f"{limited}    log: parallel/x/logs/task-001.log\n" in text
     assert text.endswith("\nNext step: parallel-run --retry-failed parallel/x")
     capped = state_of("execution status=failed reason=cost", plan=PLAN)
     words = "The tasks have cost as much as --max-cost allows, so no more were started.\n"
-    assert f"\n{words}\n" in report.final_report(capped, "parallel/x", "again")
+    assert f"\n{words}\n" in report.final_report(capped, "parallel/x", "again", INTEGRATE)
     assert f"\n{words}" in report.status_text(records.Recorded(capped, {"pid": "1"}, False), "parallel/x", 0)
     other = state_of("execution status=failed reason=../x", plan=PLAN)
-    assert "../x" not in report.final_report(other, "parallel/x", "again")
+    assert "../x" not in report.final_report(other, "parallel/x", "again", INTEGRATE)
 
 
 def with_costs(state: RunState, **costs: dict[str, float]) -> RunState:
@@ -304,7 +306,7 @@ def test_the_report_tells_what_was_paid() -> None:
         },
         task_004={"turns": 1, "output_tokens": 950, "cost_usd": 0.0125, "total_usd": 0.0125},
     )
-    text = report.final_report(state, DIRECTORY, "")
+    text = report.final_report(state, DIRECTORY, "", INTEGRATE)
     assert (
         """
 Wave 1: 2/3 tasks completed, 12 turns, 45.3k tokens, $0.42
@@ -486,7 +488,8 @@ Override concurrency:
 After completion:
   /parallel-integrate --parallel-dir $D
 """
-    assert report.generated_text("$D", "$D") == spec
+    assert report.generated_text("$D", "$D", "") == spec
+    assert report.generated_text("$D", "$D", INTEGRATE) == f"{spec}  or: {INTEGRATE}\n"
 
 
 def test_the_last_line_of_a_log_loses_what_would_move_the_cursor(tmp_path: Path) -> None:
@@ -497,4 +500,4 @@ def test_the_last_line_of_a_log_loses_what_would_move_the_cursor(tmp_path: Path)
     assert tail.last_line(b"10%\r50%\r") == "50%"
     assert tail.last_line(b"\xff\xfeok\x9b") == "��ok�"
     assert tail.last_line(b"") == ""
-    assert [report.duration(seconds) for seconds in (5.9, 65, 3660)] == ["5s", "1m 05s", "1h 01m"]
+    assert [task_text.duration(seconds) for seconds in (5.9, 65, 3660)] == ["5s", "1m 05s", "1h 01m"]

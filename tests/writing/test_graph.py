@@ -58,6 +58,7 @@ def test_json() -> None:
     assert [wave["wave"] for wave in value["waves"]] == [1, 2]
     assert (value["cli"], value["model"]) == ("claude", None)
     assert (value["setup"], value["verify"]) == ("npm ci", None)
+    assert (value["integrate"], value["verify_integration"]) == ("no", None)
     assert value["waves"][0]["validation"] == "pytest"
     assert [value["waves"][0]["tasks"][0][step] for step in ("setup", "verify")] == ["x", "+y"]
     assert value["waves"][1]["tasks"] == [

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,10 @@ hostile = st.text(
 several_lines = st.lists(hostile, min_size=1, max_size=3).map("\n".join)
 
 
+def word(text: str) -> str:
+    return text.replace(" ", "?").replace("\t", "?")
+
+
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     ids = draw(st.lists(name, min_size=1, max_size=6, unique=True))
@@ -68,7 +73,9 @@ def plans(draw: st.DrawFn) -> Plan:
         prompt = "prompts/" + draw(hostile)
         setup, verify = draw(st.just("") | hostile), draw(st.just("") | hostile | hostile.map("+{}".format))
         deps = tuple(sorted(deps, key=ids.index))
-        tasks.append(Task(ident, f"{ident}-name", wave, deps, limit, prompt, setup=setup, verify=verify))
+        task = Task(ident, f"{ident}-name", wave, deps, limit, prompt, setup=setup, verify=verify)
+        scope, boundary = (tuple(draw(st.lists(hostile.map(word), max_size=3))) for _ in range(2))
+        tasks.append(replace(task, scope=scope, boundary=boundary))
     waves = tuple(
         Wave(number, tuple(task for task in tasks if task.wave == number), draw(st.none() | several_lines))
         for number in (1, 2)
@@ -172,9 +179,16 @@ def test_the_script_sees_the_plan_that_was_rendered(shell: list[str], plan: Plan
             if text
         ),
         *(
-            [str(wave.number), "validation", " ".join(wave.validation.split())]
+            [str(wave.number), "validation", line]
             for wave in plan.waves
             if wave.validation
+            for line in wave.validation.split("\n")
+        ),
+        *(
+            [task.id, kind, " ".join(globs)]
+            for task in plan.tasks
+            for kind, globs in (("scope", task.scope), ("boundary", task.boundary))
+            if globs
         ),
     ]
     assert values == [*(row.text(plan.settings) for row in in_scripts()), plan.tech_spec]
@@ -224,6 +238,21 @@ def test_the_header_shows_what_is_executed_for_each_task() -> None:
     assert launched in head(script(chosen))
 
 
+def test_the_header_shows_what_is_executed_where_branches_are_merged() -> None:
+    waves = (Wave(1, (TASK,), "pytest\n  mypy"), Wave(2, (TASK,)), Wave(3, (TASK,), "make"))
+    plan = Plan("x", "", waves, read({"verify_integration": "make all"}, {}))
+    lines = head(render.render(render.RUN, plan, "parallel/x"))
+    (start,) = [n for n, line in enumerate(lines) if "in the integration's worktree" in line]
+    assert lines[start + 1 : start + 6] == [
+        "#   wave 1: pytest",
+        "#   wave 1:   mypy",
+        "#   wave 3: make",
+        "#   at the end: make all",
+        "# It needs sh, git and the POSIX utilities. Usage: run-parallel.sh --help",
+    ]
+    assert not [line for line in head(script(Settings())) if "integration" in line]
+
+
 def test_agents_of_tasks_are_shown_and_written() -> None:
     own = Task("task-001", "task-001-a", 1, (), None, "prompts/a", agent="critic", cli="demo", model="m")
     for subagents in ("0", "1"):
@@ -241,10 +270,13 @@ def test_agents_of_tasks_are_shown_and_written() -> None:
 def test_commands_stand_beside_the_plan() -> None:
     assert "\ncommands() {\n  cat <<'COMMANDS'\nCOMMANDS\n}\n" in script(Settings())
     own = Task("task-001", "task-001-a", 1, (), None, "prompts/a", setup="npm ci", verify="+x 'y' $z")
-    plan = Plan("x", "", (Wave(1, (own,), "pytest\n  tests/\x07"),))
+    own = replace(own, scope=("a/*.py", "b"), boundary=("c/*",))
+    plan = Plan("x", "", (Wave(1, (own,), "pytest <<COMMANDS\n\n  a  b\nCOMMANDS"),))
     text = render.render(render.RUN, plan, "parallel/x")
-    data = "task-001 setup npm ci\ntask-001 verify +x 'y' $z\n1 validation pytest tests/\n"
-    assert f"<<'COMMANDS'\n{data}COMMANDS\n" in text
+    data = "task-001 setup npm ci\ntask-001 verify +x 'y' $z\n"
+    lines = "".join(f"1 validation {line}\n" for line in ("pytest <<COMMANDS", "", "  a  b", "COMMANDS"))
+    scope = "task-001 scope a/*.py b\ntask-001 boundary c/*\n"
+    assert f"<<'COMMANDS'\n{data}{lines}{scope}COMMANDS\n" in text
     assert text.index("\nsetting ") < text.index("\ncommands() {") < text.index("\nplan() {")
 
 

@@ -1,0 +1,162 @@
+"""What has become of the integration, in words and as facts for JSON."""
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from parallelgen.running.integration import LAST, Integration, LeftOut, read_left_out
+from parallelgen.running.lines import Event
+from parallelgen.running.progress import RunState, TaskState
+
+_TITLES = {"completed": "Integration Complete", "interrupted": "Integration Interrupted"}
+LOG = "logs/integration.log"
+_SHOWN = 5
+_SHORT = 12  # digits of a commit
+Tasks = Mapping[str, TaskState]
+
+
+def news(events: Iterable[Event], tasks: Tasks) -> Iterator[str]:
+    """Tell what events say, a line each, but one for tasks that were merged one after the other."""
+    for is_merged, group in groupby(events, lambda event: event.status == "merged"):
+        if is_merged:
+            names = [_name(event.fields.get("task", ""), tasks) for event in group]
+            yield f"Integration: merged {_some(names)}"
+        else:
+            yield from (f"Integration: {_told(event, tasks)}" for event in group)
+
+
+def _told(event: Event, tasks: Tasks) -> str:
+    fields = event.fields
+    check = _check(fields.get("wave") or LAST)
+    if event.status == "started":
+        return f"merging into {fields.get('branch', '')}, {_count(fields.get('tasks', ''))} completed"
+    if event.status == "verifying":
+        return f"verifying {check}"
+    if event.status == "verified":
+        return f"{check} is green{', after it was red' if fields.get('flaky') == '1' else ''}"
+    if event.status == "left_out":
+        left = read_left_out(fields)
+        return f"{_name(left.id, tasks)} is left out: {_reason(left, tasks)}"
+    merged = f", {fields['merged']} tasks merged" if "merged" in fields else ""
+    return event.status + merged
+
+
+def line(now: Integration) -> str:
+    """Say in a line how it is getting on, or what came of it."""
+    of = "" if now.total is None else f"/{now.total}"
+    return f"Integration: {_doing(now)}, {now.count}{of} tasks merged"
+
+
+def _doing(now: Integration) -> str:
+    if now.status == "lost":
+        return "lost (its process is gone; use 'parallelgen integrate' to continue)"
+    if now.is_over:
+        return now.status
+    return f"verifying {_check(now.verifying)}" if now.verifying else "merging"
+
+
+def part(state: RunState, log: str, worktree: str = "") -> list[str]:
+    """Write the part of a report that tells of the integration; nothing where there was none.
+
+    `log` and `worktree` are where the words of its commands are, and where it was done; empty where it is not
+    there.
+    """
+    now = state.integration
+    if now is None:
+        return []
+    # Without a commit there is no branch yet.
+    places = {
+        "branch": f"{now.branch} ({now.tip[:_SHORT]})" if now.tip else "",
+        "worktree": worktree,
+        "log": log if now.flaky or now.status != "completed" else "",
+        "flaky": ", ".join(f"{_check(check)} was red, and then green" for check in now.flaky),
+    }
+    lines = [line(now), *(f"  {key}: {text}" for key, text in places.items() if text)]
+    left_out = {left.id: left for left in now.left_out}
+    for task in state.tasks.values():
+        if task.id in now.merged:
+            lines.append(f"  - {task.name}: merged")
+        elif task.id in left_out:
+            lines.append(f"  - {task.name}: left out, {_reason(left_out.pop(task.id), state.tasks)}")
+        elif task.status == "completed":
+            lines.append(f"  - {task.name}: {'not reached' if now.is_over else 'not merged yet'}")
+    # What is none of our tasks, such as a commit that somebody has made on the branch.
+    return [*lines, *(f"  - {left.id}: {_reason(left, state.tasks)}" for left in left_out.values())]
+
+
+def report(state: RunState, log: str, worktree: str, command: str) -> str:
+    """Write the report of an integration that has ended; `command` goes on with it."""
+    now = state.integration or Integration("failed")
+    title = _TITLES.get(now.status, "Integration Failed")
+    return "\n".join([f"=== {title} ===", "", *part(state, log, worktree), "", next_step(now, command)])
+
+
+def next_step(now: Integration, command: str) -> str:
+    """Say what there is to do after an integration; `command` goes on with it."""
+    if now.status == "completed":
+        return f"Next step: git merge {shlex.quote(now.branch)}"
+    return f"Next step: {'mend that, then run: ' if now.status == 'failed' else ''}{command}"
+
+
+def facts(state: RunState) -> dict[str, Any]:
+    """Gather what is known of the integration, for JSON; facts that do not apply are left out."""
+    now = state.integration
+    if now is None:
+        return {}
+    told = {
+        "status": now.status,
+        "branch": now.branch,
+        "tip": now.tip,
+        "tasks": now.total,
+        "verifying": now.verifying,
+        "flaky": list(now.flaky),
+        "started": now.started,
+        "finished": now.finished,
+    }
+    return {
+        **_present(told),
+        "merged": list(now.merged),
+        "left_out": [
+            _present({"id": left.id, "error": left.error, "with": left.rival, "by": left.by})
+            for left in now.left_out
+        ],
+        **({"not_reached": [task.id for task in _not_reached(state, now)]} if now.is_over else {}),
+    }
+
+
+def _not_reached(state: RunState, now: Integration) -> list[TaskState]:
+    told = {*now.merged, *(left.id for left in now.left_out)}
+    return [task for task in state.tasks.values() if task.status == "completed" and task.id not in told]
+
+
+def _present(facts: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in facts.items() if value not in (None, "", [])}
+
+
+def _reason(left: LeftOut, tasks: Tasks) -> str:
+    if left.error == "conflict":
+        return f"it conflicts with {_name(left.rival, tasks)}" if left.rival else "it conflicts"
+    if left.error == "dependency":
+        return f"it depends on {_name(left.by, tasks)}"
+    if left.error == "branch":
+        return "its branch and commit are gone"
+    return "it turns the merged result red" if left.error == "validation" else left.error
+
+
+def _check(check: str) -> str:
+    return "all of it" if check == LAST else f"wave {check}"
+
+
+def _count(number: str) -> str:
+    return "1 task" if number == "1" else f"{number} tasks"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+    return ", ".join([*names[:_SHOWN], *more])
+
+
+def _name(id: str, tasks: Tasks) -> str:
+    """Name a task; a base branch, with which one may conflict as well, is none."""
+    return tasks[id].name if id in tasks else id
