@@ -261,34 +261,29 @@ merge_in_worktree() {
   fi
 }
 
-# clashes <commit>: true when git can tell that the task conflicts with it by itself
-clashes() {
-  run_git -C "$worktree" merge-tree --write-tree "$1" "$task_commit" >/dev/null 2>&1
-  [ $? -eq 1 ]
-}
-
-# list_touching: print the merges that have touched the files in conflict, or those of the task, the latest first
-list_touching() {
-  {
-    say "$commit..$candidate" -- "$conflicting" &&
-      read_git -C "$worktree" diff --no-renames --name-only "$candidate...$task_commit"
-  } | grep . | ask_git -C "$worktree" --literal-pathspecs log --first-parent --format=%H --stdin
-}
-
-# find_rival: find out with what the task conflicts: the base, or the latest merge that has touched the files, and, where git can tell,
-# that conflicts with it by itself. Sets: rival (a task, or the base branch)
+# find_rival: find out with which merge of the chain the conflict begins. Sets: rival (a task, or the base branch)
 find_rival() {
-  nth 0
-  rival=$base_branch
-  ! clashes "$commit" || return 0
-  rival=
-  # The others come last: it may be a folder that was renamed.
-  for other in $(list_touching) - $(read_git -C "$worktree" rev-list --first-parent "$commit..$candidate"); do
-    [ "$other" != - ] || rival=${rival:-$base_branch}
-    found=$(say "$chain" | sed -n "s/^$other //p")
-    rival=${rival:-${found#-}}
-    [ "${found:--}" = - ] || ! clashes "$other^2" || { rival=$found && break; }
+  low=-1 high=$length
+  while [ $((high - low)) -gt 1 ]; do
+    middle=$(((low + high) / 2))
+    nth "$middle"
+    if clashes; then high=$middle; else low=$middle; fi
   done
+  nth "$high"
+  rival=$merged_task
+  [ "$rival" != - ] || rival=$base_branch
+}
+
+# clashes: true when the task conflicts with the commit
+clashes() {
+  if [ "$can_merge_trees" -eq 1 ]; then
+    ! run_git -C "$worktree" merge-tree --write-tree "$commit" "$task_commit" >/dev/null 2>&1
+  else
+    (candidate=$commit && ! merge_in_worktree 2>/dev/null)
+    set -- $?
+    at=
+    return "$1"
+  fi
 }
 
 # check_wave: validate what was merged since the branch has moved; false when integration ends here

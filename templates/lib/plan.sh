@@ -108,7 +108,13 @@ show_plan() {
   round_size "$tree_kib"
   say "$own_commands" "$(describe_commands)" plan "$plan" selected "$selected" | root=${WORKSPACE_ROOT%/} awk -v prefix="$BRANCH_PREFIX" -v size="$size" '
     NF < 2 { phase += NF; next }
-    !phase { owner = $1; kind = $2; sub(/^[^ ]+ +[^ ]+ +/, ""); told[owner, kind] = $0; next }
+    !phase {
+      owner = $1
+      kind = $2
+      sub(/^[^ ]+ +[^ ]+ /, "")
+      told[owner, kind] = ((owner, kind) in told ? told[owner, kind] "\n        " : "") $0
+      next
+    }
     phase == 1 { if (length($2) > width) width = length($2); next }
     { line[++count] = $0; tasks[$3]++ }
     function tell(owner, kind) { if ((owner, kind) in told) printf "      %s: %s\n", kind, told[owner, kind] }

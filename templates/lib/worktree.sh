@@ -223,11 +223,11 @@ merge_dependencies() {
   error=
 }
 
-# find_conflict: find out which files of the worktree are in conflict. Sets: conflicting (a line each) conflict (the same, with commas)
+# find_conflict: find out which files of the worktree are in conflict. Sets: conflict (with commas between)
 find_conflict() {
   # A file that is in the way of a folder has the name of its side behind its own.
-  conflicting=$(read_git -C "$worktree" diff --name-only --diff-filter=U | sed 's/~HEAD$//; s/~[0-9a-f]\{40,64\}$//')
-  conflict=$(say "$conflicting" | awk 'NF && !seen[$0]++ { printf "%s%s", separator, $0; separator = ", " }')
+  conflict=$(read_git -C "$worktree" diff --name-only --diff-filter=U | sed 's/~HEAD$//; s/~[0-9a-f]\{40,64\}$//' |
+    awk '!seen[$0]++ { printf "%s%s", separator, $0; separator = ", " }')
 }
 
 # set_aside: move the task's worktree and branch out of the way, if it has any, with all that they hold
