@@ -375,6 +375,7 @@ is_green() {
   reds=$(grep -c -x -F "red $proof" -- "$state/verified" 2>/dev/null)
   [ "${reds:-0}" -lt "$2" ] || return 1
   progress "integration status=verifying${wave:+ wave=$wave}"
+  record_integration running "verifying=${wave:-last}"
   if ! go_to "$commit" || ! add_submodules || ! include_files || ! set_up; then
     error=${error:-worktree}
     return 1
