@@ -33,6 +33,7 @@ task_done() {
 # record_done <task> <commit>: record that it has completed
 record_done() {
   mkdir -p "$state"
+  printf '%s\n' status=completed base_branch=main "base_commit=$(git -C "$project" rev-parse main)" >"$state/run"
   printf '%s\n' attempt=1 "tip=$2" commits=1 started=1 finished=2 status=completed >"$state/$1.result"
 }
 
@@ -227,7 +228,7 @@ merged task=task-001
 failed merged=1/2
 END
   out_has '[PROGRESS] execution status=failed reason=integration'
-  grep -q "^task-002 turns $branch red: with it fails 'echo check .*'. The end of the log:\$" "$err"
+  grep -q "^task-002 turns $branch red" "$err"
   err_has '  it is red' "In $branch: task-001 " 'Not in it: task-002 '
   has "$state/run" reason=integration
   same task-001.txt "$(files "$branch")"
@@ -387,7 +388,7 @@ END
   git -C "$worktree" commit --quiet -m Bad
   own=$(tip)
   VERIFY_INTEGRATION='test ! -e bad' integrates 1 --skip-culprits
-  err_has "$own turns $branch red: with it fails 'test ! -e bad'. The end of the log:"
+  grep -q "^$own turns $branch red" "$err"
   same "$own" "$(tip)"
 }
 
@@ -482,10 +483,6 @@ END
   rm "$TEST_AGENTS/task-003.sh"
   completes --retry-failed
   # The commit of the manifest has moved the base.
-  integrates 1
-  git -C "$project" worktree add --quiet "$home/mine" "$branch"
-  git -C "$home/mine" merge --quiet --no-edit main
-  git -C "$project" worktree remove "$home/mine"
   integrates 0
   branch_has "$branch" task-003.txt
   branch_has "$branch" task-001.txt
@@ -684,4 +681,352 @@ END
   # What is another line end alone is none.
   both_do 'printf "one\r\nTWO\r\n" >lines' 'printf "ONE\ntwo\n" >lines'
   conflicts_in lines
+}
+
+# bats test_tags=one-shell
+@test "no conflict: merge=union, what is only another line end, and what a merge driver of the user's resolves" {
+  for git_is in new old; do
+    mkdir "$home/$git_is"; project four "$git_is/project"
+    printf 'log merge=union\nnumber merge=higher\nlines text\n' >"$project/.gitattributes"
+    echo start >"$project/log"
+    echo 1 >"$project/number"
+    commit_all
+    git -C "$project" config merge.higher.driver 'sort -n -r %A %B | head -n 1 >%A.new && mv %A.new %A'
+    both_do 'echo one >>log; echo 5 >number; printf "a\nb\n" >lines' 'echo two >>log; echo 7 >number; printf "a\r\nb\r\n" >lines'
+    [ "$git_is" = new ] || old_git
+    integrates 0
+    same 'start one two' "$(git -C "$project" show "$branch:log" | paste -s -d ' ' -)"
+    same 7 "$(git -C "$project" show "$branch:number")"
+  done
+}
+
+# bats test_tags=one-shell
+@test "what the user has resolved once is resolved again" {
+  project four
+  git -C "$project" config rerere.enabled true
+  both_do 'echo one >README.md' 'echo two >README.md'
+  git -C "$project" worktree add --quiet --detach "$home/mine" feature/task-001-a
+  ! git -C "$home/mine" merge --quiet feature/task-002-b >/dev/null 2>&1
+  echo both >"$home/mine/README.md"
+  git -C "$home/mine" commit --quiet -a -m Both
+  git -C "$project" worktree remove --force "$home/mine"
+  integrates 0
+  same both "$(git -C "$project" show "$branch:README.md")"
+  same "$(git -C "$project" rev-parse feature/task-002-b)" "$(git -C "$project" rev-parse "$branch^2")"
+  same "Merge feature/task-002-b into $branch" "$(git -C "$project" log -1 --format=%s "$branch")"
+}
+
+# bats test_tags=one-shell
+@test "who depends on a task that is left out is left out, too, and the rest is in" {
+  project five
+  task_done task-001 <<<'echo one >README.md'
+  each_done task-002
+  task_done task-003 <<<'echo three >README.md'
+  task_done task-004 feature/task-001-users <<<'git merge --quiet feature/task-002-products; echo 4 >4'
+  task_done task-005 feature/task-003-shared <<<'echo 5 >5'
+  integrates 1
+  tells <<'END'
+started tasks=5
+left_out task=task-003 error=conflict with=task-001
+left_out task=task-005 error=dependency by=task-003
+merged task=task-001
+merged task=task-002
+merged task=task-004
+failed merged=3/5
+END
+  same '[{"id": "task-003", "error": "conflict", "with": "task-001"}, {"id": "task-005", "error": "dependency", "by": "task-003"}]' \
+    "$(execution 'e["integration"]["left_out"]')"
+  same '["task-001", "task-002", "task-004"]' "$(execution 'e["integration"]["merged"]')"
+  same '"failed"' "$(execution 'e["integration"]["status"]')"
+  # Resolved by hand on the branch, it is in.
+  ! git -C "$worktree" merge --quiet feature/task-003-shared >/dev/null 2>&1
+  echo both >"$worktree/README.md"
+  git -C "$worktree" commit --quiet -a -m Both
+  integrates 0
+  tells <<'END'
+started tasks=5
+merged task=task-005
+completed merged=5/5
+END
+}
+
+# bats test_tags=one-shell
+@test "hooks, signatures and settings of the user's do not get in the way" {
+  project four
+  both_do 'echo one >one' 'echo two >two'
+  mkdir -p "$project/.git/hooks"
+  for name in pre-commit commit-msg pre-merge-commit post-checkout post-merge reference-transaction; do
+    printf '#!/bin/sh\necho %s >>"%s/hooks"\nexit 1\n' "$name" "$home" >"$project/.git/hooks/$name"
+    chmod +x "$project/.git/hooks/$name"
+  done
+  rm "$project/.git/hooks/reference-transaction"
+  git -C "$project" config commit.gpgSign true
+  git -C "$project" config merge.ff only
+  git -C "$project" config merge.verifySignatures true
+  git -C "$project" config core.autocrlf true
+  git -C "$project" config advice.detachedHead true
+  old_git
+  VERIFY_INTEGRATION='test -f one && test -f two' integrates 0
+  rm -f "$home/hooks"
+}
+
+# bats test_tags=one-shell
+@test "a task whose branch is gone is in by its commit, and one whose commit is gone as well is left out" {
+  project five
+  each_done task-001 task-002 task-003
+  git -C "$project" branch --quiet -D feature/task-001-users
+  task_done task-005 feature/task-003-shared <<<'echo 5 >5'
+  git -C "$project" branch --quiet -D feature/task-003-shared
+  record_done task-003 0123456789012345678901234567890123456789
+  integrates 1
+  tells <<'END'
+started tasks=4
+left_out task=task-003 error=branch
+left_out task=task-005 error=dependency by=task-003
+merged task=task-001
+merged task=task-002
+failed merged=2/4
+END
+}
+
+# bats test_tags=one-shell
+@test "what a check has left is not in the way of a task that brings the same file" {
+  project chain
+  own_commands <<'END'
+1 validation echo left >lock
+END
+  old_git
+  each_done task-001
+  task_done task-002 <<<'echo 2 >lock'
+  integrates 0
+  same 2 "$(git -C "$project" show "$branch:lock")"
+  same '' "$(git -C "$worktree" status --porcelain)"
+}
+
+# --- who turns it red
+
+# many <count>: a project with so many tasks of one wave that have completed, each with a file of its own
+many() {
+  project one
+  local number line
+  for number in $(seq -w 1 "$1"); do
+    echo "task-0$number  task-0$number-x  1  -  -  prompts/task-001.txt"
+  done >"$home/plan"
+  sed -e '/^task-001  task-001-only/{' -e "r $home/plan" -e d -e '}' "$dir/scripts/run-parallel.sh" >"$home/script"
+  cat "$home/script" >"$dir/scripts/run-parallel.sh"
+  commit_all
+  each_done $(sed 's/ .*//' "$home/plan")
+}
+
+# bats test_tags=one-shell
+@test "one culprit among 32 is found by six checks, besides its repetition and the last one" {
+  many 32
+  for culprit in 16 32 01; do
+    : >"$TEST_NOTES/checks"
+    export VERIFY_INTEGRATION="echo x >>\"\$TEST_NOTES/checks\"; test ! -e task-0$culprit.txt"
+    integrates 1 --skip-culprits
+    out_has "[PROGRESS] integration status=left_out task=task-0$culprit error=validation"
+    grep -q '^\[PROGRESS\] integration status=failed merged=31/32 ' "$out"
+    same 31 "$(files "$branch" | wc -w | tr -d ' ')"
+    branch_lacks "$branch" "task-0$culprit.txt"
+    # At first all of them, twice; at last all without it; before the first merge the base is checked, too.
+    [ "$(checks)" -le $((culprit == 01 ? 9 : 8)) ] || { checks && return 1; }
+    git -C "$project" worktree remove --force "$worktree"
+    git -C "$project" branch --quiet -D "$branch"
+    rm "$state/integration" "$state/verified"
+  done
+}
+
+# bats test_tags=portable
+@test "without --skip-culprits it ends with the culprit, in the middle of a wave, and what is green stays in" {
+  project four
+  own_commands <<'END'
+1 validation echo "it sees: $(ls task-*)" && test ! -e task-003.txt
+END
+  each_done task-001 task-002 task-003 task-004
+  integrates 1
+  tells <<'END'
+started tasks=4
+verifying wave=1
+verifying wave=1
+verifying wave=1
+verifying wave=1
+left_out task=task-003 error=validation
+merged task=task-001
+merged task=task-002
+failed merged=2/4
+END
+  same 'task-001.txt task-002.txt' "$(files "$branch")"
+  grep -q "^task-003 turns $branch red" "$err"
+  err_has '  task-003.txt'
+  run_script --status
+  out_has 'integration status=left_out task=task-003 error=validation'
+}
+
+# bats test_tags=portable
+@test "with --skip-culprits the culprit and its dependents are left out, and the rest goes on" {
+  project diamond
+  own_commands <<'END'
+1 validation test ! -e task-002.txt
+2 validation test -e task-004.txt
+END
+  each_done task-001 task-002
+  task_done task-003 feature/task-001-left <<<'git merge --quiet feature/task-002-right; echo 3 >task-003.txt'
+  task_done task-004 feature/task-001-left <<<'echo 4 >task-004.txt'
+  task_done task-005 feature/task-003-both <<<'echo 5 >task-005.txt'
+  SKIP_CULPRITS=1 integrates 1
+  tells <<'END'
+started tasks=5
+verifying wave=1
+verifying wave=1
+verifying wave=1
+left_out task=task-002 error=validation
+merged task=task-001
+left_out task=task-003 error=dependency by=task-002
+verifying wave=2
+merged task=task-004
+verified wave=2
+left_out task=task-005 error=dependency by=task-003
+failed merged=2/5
+END
+  same 'task-001.txt task-004.txt' "$(files "$branch")"
+}
+
+# bats test_tags=one-shell
+@test "two tasks are red together: the second is the culprit" {
+  project four
+  own_commands <<'END'
+1 validation test ! -e task-001.txt || test ! -e task-003.txt
+END
+  each_done task-001 task-002 task-003 task-004
+  integrates 1 --skip-culprits
+  out_has '[PROGRESS] integration status=left_out task=task-003 error=validation'
+  same 'task-001.txt task-002.txt task-004.txt' "$(files "$branch")"
+}
+
+# bats test_tags=one-shell
+@test "several culprits are all left out" {
+  project four
+  export VERIFY_INTEGRATION='test ! -e task-001.txt && test ! -e task-003.txt && test ! -e task-004.txt'
+  each_done task-001 task-002 task-003 task-004
+  integrates 1 --skip-culprits
+  same 'task-002.txt' "$(files "$branch")"
+  same 3 "$(told | grep -c 'left_out task=task-00[134] error=validation')"
+}
+
+# bats test_tags=portable
+@test "red and then green is flaky, and goes on" {
+  project four
+  each_done task-001 task-002
+  VERIFY_INTEGRATION="$(check 'test "$(grep -c . "$TEST_NOTES/checks")" -gt 1')" integrates 0
+  tells <<'END'
+started tasks=2
+verifying
+verifying
+merged task=task-001
+merged task=task-002
+verified flaky=1
+completed merged=2/2
+END
+  grep -q '^WARNING: .* is flaky.$' "$err"
+}
+
+# bats test_tags=one-shell
+@test "a check that is red without any of them has no culprit" {
+  project four
+  each_done task-001 task-002
+  VERIFY_INTEGRATION='echo it cannot; exit 1' integrates 1 --skip-culprits
+  told | grep -q left_out && return 1
+  grep -q '^ERROR: .*before any of these merges' "$err"
+  err_has '  it cannot'
+  ! git -C "$project" show-ref --quiet "$branch"
+}
+
+# bats test_tags=portable
+@test "include and setup are done once, before the first check; a setup that fails is told" {
+  project diamond
+  own_commands <<'END'
+1 validation echo 1 >>"$TEST_NOTES/notes"; test -f .env && test -f built
+2 validation echo 2 >>"$TEST_NOTES/notes"; test -f .env && test -f built
+END
+  printf '.env\nbuilt\n' >"$project/.gitignore"
+  printf '.env\n' >"$project/.worktreeinclude"
+  echo SECRET >"$project/.env"
+  commit_all
+  each_done task-001 task-002
+  task_done task-004 feature/task-001-left <<<'echo 4 >task-004.txt'
+  SETUP_COMMAND='echo failed so; exit 3' integrates 1
+  err_has 'integration: setup failed with status 3:' '  failed so'
+  ! git -C "$project" show-ref --quiet "$branch"
+  export SETUP_COMMAND='echo setup >>"$TEST_NOTES/notes"; : >built'
+  integrates 0
+  same 'setup 1 2' "$(notes)"
+  integrates 0
+  VERIFY_INTEGRATION='echo last >>"$TEST_NOTES/notes"; test -f .env && test -f built' integrates 0
+  same 'setup 1 2 last' "$(notes)"
+}
+
+# bats test_tags=portable, process
+@test "a check that hangs is stopped with all that it has started, and is red" {
+  project four
+  each_done task-001
+  SECONDS=0
+  VERIFY_INTEGRATION='sleep 50 & sleep 40' integrates 1 --verify-timeout 1
+  [ "$SECONDS" -lt 30 ]
+  all_dead
+  has "$logs/integration.log" '[run-parallel.sh: ended with status 143, stopped after 1 seconds]'
+  # Without one the time of a task counts.
+  VERIFY_INTEGRATION='sleep 40' integrates 1 --timeout 1
+  all_dead
+}
+
+# bats test_tags=process
+@test "what a check has left in the background is stopped" {
+  project four
+  each_done task-001
+  VERIFY_INTEGRATION='sleep 50 & setsid sleep 40 & exit 0' integrates 0
+  all_dead
+}
+
+# bats test_tags=one-shell
+@test "a check that changes what it checks is red; what it leaves beside that is not" {
+  project four
+  each_done task-001 task-002
+  VERIFY_INTEGRATION='echo changed >README.md' integrates 1
+  grep -q 'verify has changed what it had to verify' "$err"
+  ! git -C "$project" show-ref --quiet "$branch"
+  same '' "$(git -C "$worktree" status --porcelain)"
+  VERIFY_INTEGRATION='git commit --quiet --allow-empty -m Mine' integrates 1
+  ! git -C "$project" show-ref --quiet "$branch"
+  VERIFY_INTEGRATION='echo left >left' integrates 0
+  same "$(git -C "$project" rev-parse "$branch")" "$(git -C "$worktree" rev-parse HEAD)"
+}
+
+# bats test_tags=one-shell
+@test "a validation of several lines is one command, byte for byte" {
+  project four
+  own_commands <<'END'
+1 validation cat >"$TEST_NOTES/found" <<'TEXT'
+1 validation   two blanks, a \ and a tab	here
+1 validation 
+1 validation TEXT
+1 validation test 'a
+1 validation b' = "$(printf 'a\nb')" || exit 1
+1 validation   for file in task-*.txt; do
+1 validation     echo "$file" >>"$TEST_NOTES/found"
+1 validation   done
+END
+  each_done task-001 task-002
+  integrates 0
+  printf '  two blanks, a \\ and a tab\there\n\ntask-001.txt\ntask-002.txt\n' | diff -u - "$TEST_NOTES/found"
+}
+
+# bats test_tags=portable
+@test "a retry that integrates wave after wave runs again what has failed in a later one" {
+  project diamond
+  agent task-003 <<<'exit 1'
+  fails
+  rm "$TEST_AGENTS/task-003.sh"
+  completes --retry-failed --integrate wave
+  same 'task-003 task-005' "$(started)"
 }

@@ -85,13 +85,17 @@ do_integration() {
     error='' candidate=$start length=$(($(say "$chain" | grep -c '') - 1)) can_merge_trees=0
     kept=$length history=$length
     ! run_git -C "$worktree" merge-tree --write-tree "$start" "$start" >/dev/null 2>&1 || can_merge_trees=1
-    again=1 in_chain=''
-    while [ "$again" -eq 1 ]; do
-      again=0
+    anew=1 in_chain=''
+    while [ "$anew" -eq 1 ]; do
+      anew=0
       ! merge_tasks || ! check_all || [ -n "$left_out" ] || accepted=1
     done
     # For the person who comes next.
-    [ -z "$integrated" ] || go_to "$integration"
+    if [ -n "$integrated" ]; then
+      go_to "$integration"
+    else
+      go_to "$start"
+    fi
   fi
   error=${error:-integration}
 }
@@ -138,7 +142,7 @@ open_worktree() {
     if ! read_worktree || is_unfinished; then
       # What a git that was killed has left half made is nobody's work.
       used=0
-      repair_worktree >>"$log" 2>&1 || return
+      repair_worktree >>"$log" 2>&1 || { complain "cannot take the worktree $WORKSPACE_ROOT/${worktree##*/}:" && return 1; }
     elif ! is_untouched; then
       if [ "$was_cut_off" -eq 0 ]; then
         warn "ERROR: somebody is at work in $WORKSPACE_ROOT/${worktree##*/}: commit what is there, or move it away."
@@ -211,6 +215,11 @@ merge_task() {
         ;;
     esac
   done
+  if [ "$what" = gone ] && ! read_git -C "$root" cat-file -e "$task_commit^{commit}" 2>/dev/null; then
+    warn "$task is left out of $integration: its branch is gone, and so is its commit"
+    leave_out branch
+    return
+  fi
   ! merge || return 0
   [ -z "$cause$error" ] || return 1
   find_rival
@@ -241,7 +250,8 @@ merge() {
 
 # merge_in_worktree: merge task_commit with `git merge`; false when that fails. Sets: candidate conflict
 merge_in_worktree() {
-  go_to "$candidate" || return
+  # A file that a check has left, and the task brings, is in the way of a merge, but not of a checkout.
+  go_to "$task_commit" && go_to "$candidate" || return
   # Half of a merge gets the grace period without a signal.
   stop_signal=0 at=''
   git_step -C "$worktree" -c core.hooksPath=/dev/null -c rerere.autoUpdate=true merge --quiet --no-ff --no-edit \
@@ -320,7 +330,7 @@ settle() {
   keep "$length" && progress "integration status=verified${wave:+ wave=$wave}${flaky:+ flaky=1}"
 }
 
-# drop_culprit: cut the chain before the culprit, and put that on the branch. Sets: again (1: the others are to be merged anew) in_chain
+# drop_culprit: cut the chain before the culprit, and put that on the branch. Sets: anew (1: the others are to be merged anew) in_chain
 # error
 drop_culprit() {
   # What stands on the branch since before is not ours to take away.
@@ -328,7 +338,7 @@ drop_culprit() {
     error=validation
     return
   fi
-  chain=$(say "$chain" | sed "$((low + 1))q") length=$low again=1
+  chain=$(say "$chain" | sed "$((low + 1))q") length=$low anew=1
   in_chain=$(say "$chain" | awk '{ printf "%s ", $2 }')
   nth "$low"
   candidate=$commit
