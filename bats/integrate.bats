@@ -367,6 +367,9 @@ END
   integrates 1
   err_has "ERROR: $branch has commits of its own, and main has moved: merge that there by hand."
   same "$own" "$(tip)"
+  # That it has been seen does not make it ours.
+  integrates 1
+  same "$own" "$(tip)"
   same "$branch" "$(git -C "$worktree" symbolic-ref --short HEAD)"
   git -C "$worktree" merge --quiet --no-edit main
   own=$(tip)
@@ -376,6 +379,33 @@ started tasks=3
 completed merged=3/3
 END
   same "$own" "$(tip)"
+}
+
+# bats test_tags=one-shell
+@test "what somebody has committed stays when merges have come on top of it, and the base moves then" {
+  project chain
+  agent task-003 <<<'exit 1'
+  fails
+  integrates 0
+  git -C "$worktree" commit --quiet --allow-empty -m Mine
+  rm "$TEST_AGENTS/task-003.sh"
+  completes --retry-failed
+  integrates 0
+  own=$(tip)
+  move_base
+  integrates 1
+  same "$own" "$(tip)"
+}
+
+# bats test_tags=one-shell
+@test "a crash between the branch and its record does not make our merges somebody's" {
+  project chain
+  completes
+  integrates 0
+  sed -i.old '/^tip=/d; s/^status=.*/status=running/' "$state/integration"
+  move_base
+  integrates 0
+  same "$(git -C "$project" rev-parse main)" "$(git -C "$project" rev-parse "$branch~3")"
 }
 
 # bats test_tags=one-shell
@@ -1029,4 +1059,318 @@ END
   rm "$TEST_AGENTS/task-003.sh"
   completes --retry-failed --integrate wave
   same 'task-003 task-005' "$(started)"
+}
+
+# --- stopped, killed, in the way
+
+# no_check_twice: no check has run on a tree on which it was green before
+no_check_twice() {
+  same '' "$(sort "$TEST_NOTES/checks" | uniq -d)"
+}
+
+# holding: print a command that notes the tree, waits until the test lets it go on, and then notes that it was green there
+holding() {
+  printf 'echo on >>"$TEST_NOTES/held"; test -e "%s/go" || sleep 50; %s' "$home" "$(check true)"
+}
+
+# bats test_tags=portable, process
+@test "a run that is stopped in a check ends in time, and a retry goes on there" {
+  project chain
+  own_commands <<END
+1 validation $(check true)
+3 validation $(holding)
+END
+  launch --integrate end
+  await test -s "$TEST_NOTES/held"
+  term_ends_it 15
+  same 'interrupted merged=2/3' "$(told | tail -n 1)" || same 'interrupted merged=1/3' "$(told | tail -n 1)"
+  out_has '[PROGRESS] execution status=interrupted'
+  : >"$home/go"
+  completes --retry-failed --integrate end
+  same 'completed merged=3/3' "$(told | tail -n 1)"
+  no_check_twice
+  same 2 "$(checks)"
+}
+
+# bats test_tags=portable, process
+@test "an integration that is killed in a check: what it left is stopped, and no green tree is checked again" {
+  project chain
+  own_commands <<END
+1 validation $(check true)
+2 validation $(check true)
+3 validation $(holding)
+END
+  each_done task-001
+  task_done task-002 feature/task-001-first <<<'echo 2 >task-002.txt'
+  task_done task-003 feature/task-002-second <<<'echo 3 >task-003.txt'
+  launch --integrate-now
+  await test -s "$TEST_NOTES/held"
+  before=$(tip)
+  for process in $(living | grep -v -e 'sleep 50' -e 'sh -c echo' | sed 's/ .*//'); do
+    kill -s KILL "$process" 2>/dev/null || :
+  done
+  finish
+  run_script --status
+  grep -q '^integration status=lost merged=2/3 ' "$out"
+  : >"$home/go"
+  integrates 0
+  end_naps
+  all_dead
+  git -C "$project" merge-base --is-ancestor "$before" "$branch"
+  no_check_twice
+  same 3 "$(checks)"
+}
+
+# wait_behind <pattern>: let the script wait for ever when it has called git with arguments that match, for the first time
+wait_behind() {
+  mkdir -p "$home/bin"
+  cat >"$home/bin/git" <<END
+#!/bin/sh
+git=$(PATH=$(script_path) type -P git)
+case "\$*" in
+  $1) ;;
+  *) exec \$git "\$@" ;;
+esac
+[ ! -e "\$TEST_NOTES/waiting" ] || exec \$git "\$@"
+\$git "\$@"
+! mkdir "\$TEST_NOTES/waiting" 2>/dev/null || exec sleep 60
+END
+  chmod +x "$home/bin/git"
+  prefer "$home/bin"
+}
+
+# killed_at <wait_at git|wait_behind> <pattern>...: an integration that is killed there goes on, and checks no green tree again
+killed_at() {
+  local wait=$1 number=0 where
+  shift
+  for where in "$@"; do
+    number=$((number + 1))
+    mkdir "$home/$number"
+    project chain "$number/project"
+    own_commands <<END
+1 validation $(check true)
+3 validation $(check 'test ! -e task-003.txt')
+END
+    each_done task-001
+    task_done task-002 feature/task-001-first <<<'echo 2 >task-002.txt'
+    task_done task-003 feature/task-002-second <<<'echo 3 >task-003.txt'
+    rm -rf "$TEST_NOTES/waiting" "$TEST_NOTES/checks"
+    (
+      $wait "$where"
+      remember
+      launch --integrate-now
+      await test -e "$TEST_NOTES/waiting"
+      kill_all
+      finish
+    )
+    integrates 1
+    end_naps
+    unchanged
+    grep -q '^\[PROGRESS\] integration status=failed merged=2/3 ' "$out" || { show && echo "at $where" && return 1; }
+    # What is red is tried twice each time.
+    grep -v "$(git -C "$project" rev-parse "feature/task-003-third^{tree}")" "$TEST_NOTES/checks" | sort | uniq -d >"$home/twice"
+    [ ! -s "$home/twice" ] || { show && echo "at $where" && return 1; }
+    same '' "$(git -C "$project" fsck --connectivity-only 2>&1 | grep -v -e dangling)"
+    same "$branch" "$(git -C "$worktree" symbolic-ref --short HEAD)"
+    same '' "$(git -C "$worktree" status --porcelain)"
+    same "${worktree##*/}" "$(cd "$spaces" && ls)"
+  done
+}
+
+# bats test_tags=one-shell, process
+@test "an integration that is killed before any git command goes on, and no green tree is checked again" {
+  killed_at 'wait_at git' '*" merge-tree "*' '*" commit-tree "*task-001*' '*" commit-tree "*task-003*' '*" update-ref "*task-002*' \
+    '*" worktree add "*' '*" checkout "*detach*' '*" checkout "*"integration/"*'
+}
+
+# bats test_tags=one-shell, process
+@test "an integration that is killed behind any git command goes on, and no green tree is checked again" {
+  killed_at wait_behind '*" commit-tree "*task-003*' '*" update-ref "*task-001*' '*" update-ref "*task-002*' \
+    '*" worktree add "*' '*" checkout "*detach*' '*" checkout "*"integration/"*'
+}
+
+# bats test_tags=one-shell, process
+@test "an integration that is killed in a merge in the worktree goes on" {
+  old_git
+  mv "$home/bin/git" "$home/bin/old"
+  for when in before after; do
+    mkdir "$home/$when"
+    project chain "$when/project"
+    rm -rf "$TEST_NOTES/waiting"
+    each_done task-001
+    task_done task-002 <<<'echo 2 >task-002.txt'
+    {
+      printf '#!/bin/sh\ncase " $* " in *" merge --quiet "*task-002*) [ -e "$TEST_NOTES/waiting" ] || {\n'
+      [ "$when" = before ] || printf '"%s" "$@"\n' "$home/bin/old"
+      printf ': >"$TEST_NOTES/waiting"; exec sleep 60; } ;; esac\nexec "%s" "$@"\n' "$home/bin/old"
+    } >"$home/bin/git"
+    chmod +x "$home/bin/git"
+    launch --integrate-now
+    await test -e "$TEST_NOTES/waiting"
+    kill_all
+    finish
+    # Half of a merge.
+    [ "$when" = after ] || git -C "$spaces/integration-TS-0042-inventory" merge --quiet --no-ff --no-commit feature/task-002-second
+    integrates 0
+    end_naps
+    same 'task-001.txt task-002.txt' "$(files "$branch")"
+    same "$branch" "$(git -C "$worktree" symbolic-ref --short HEAD)"
+  done
+}
+
+# bats test_tags=portable
+@test "a git that cannot merge trees: the same is merged, checked and left out" {
+  project diamond
+  old_git
+  own_commands <<'END'
+1 validation test -f task-001.txt
+2 validation test ! -e task-004.txt
+END
+  agent task-002 <<<'echo two >README.md; git commit --quiet -a -m Two; finish'
+  agent task-001 <<<'echo one >README.md; git commit --quiet -a -m One; work; finish'
+  agent task-003 <<<'work; finish'
+  fails --integrate end
+  integrates 1 --skip-culprits
+  same 'task-001.txt' "$(files "$branch")"
+  out_has '[PROGRESS] integration status=left_out task=task-002 error=conflict with=task-001' \
+    '[PROGRESS] integration status=left_out task=task-004 error=validation'
+}
+
+# bats test_tags=one-shell
+@test "somebody is at work in the worktree: that is refused, and goes on when it is committed" {
+  project chain
+  each_done task-001
+  integrates 0
+  task_done task-002 <<<'echo 2 >task-002.txt'
+  echo idea >>"$worktree/README.md"
+  integrates 1
+  grep -q '^ERROR: somebody is at work in ../workspaces/integration-TS-0042-inventory: commit what is there, or move it away.$' "$err"
+  tail -n 1 "$worktree/README.md" | grep -q idea
+  git -C "$worktree" commit --quiet -a -m Idea
+  integrates 0
+  tail -n 1 "$worktree/README.md" | grep -q idea
+  branch_has "$branch" task-002.txt
+  # A commit on no branch is work as well.
+  git -C "$worktree" checkout --quiet --detach
+  git -C "$worktree" commit --quiet --allow-empty -m Lost
+  lost=$(git -C "$worktree" rev-parse HEAD)
+  task_done task-003 <<<'echo 3 >task-003.txt'
+  integrates 1
+  same "$lost" "$(git -C "$worktree" rev-parse HEAD)"
+}
+
+# bats test_tags=one-shell
+@test "what a crash has left in the worktree is moved aside" {
+  project chain
+  each_done task-001
+  integrates 0
+  sed -i s/^status=.*/status=running/ "$state/integration"
+  echo half >>"$worktree/README.md"
+  task_done task-002 <<<'echo 2 >task-002.txt'
+  integrates 0
+  grep -q half "$spaces/integration-"*.*/README.md
+  same '' "$(git -C "$worktree" status --porcelain)"
+}
+
+# bats test_tags=one-shell
+@test "with --force an earlier integration is moved aside with what it was made of" {
+  project chain
+  completes --integrate end
+  use_spaces
+  first=$(tip)
+  completes --force --integrate end
+  same 3 "$(told | grep -c merged\ task)"
+  same 1 "$(git -C "$project" for-each-ref --format='%(refname)' refs/heads/backup/integration-* refs/heads/backup | grep -c integration)"
+  git -C "$project" for-each-ref --contains "$first" | grep -q backup
+  # Another run, which does not integrate, does so, too.
+  completes --force
+  ! git -C "$project" show-ref --quiet --verify "refs/heads/$branch"
+  integrates 0
+}
+
+# --- what a task has changed beside its scope
+
+# bats test_tags=portable, awk
+@test "paths outside of the scope, or inside the boundary, are counted, listed, and no reason to fail" {
+  project four
+  own_commands <<'END'
+task-001 scope src/inventory tests/test_*.py docs/*.md README.md my?notes.txt
+task-001 boundary src/inventory/secret/ *.lock
+task-002 boundary src/**/shared.py
+task-003 scope src/inventory/
+END
+  agent task-001 <<'AGENT'
+mkdir -p src/inventory/secret src/other tests/unit docs/deep
+for file in src/inventory/a.py src/inventory/secret/b.py src/other/c.py tests/test_a.py tests/unit/test_b.py docs/a.md docs/deep/b.md \
+  'my notes.txt' 'src/inventory/a "quoted" \ name' 'with a blank "and" quotes' src/inventoryx poetry.lock 'src/inventory/deep.lock'; do
+  echo x >"$file"
+done
+git add -A
+git commit --quiet -m 'All of them'
+git mv README.md src/other/README.md
+git commit --quiet -m 'Move one'
+finish
+AGENT
+  agent task-002 <<<'mkdir -p src/a/b; echo x >src/a/b/shared.py; echo x >src/shared.py; work; finish'
+  agent task-003 <<<'mkdir -p src/inventory; work src/inventory/x; finish'
+  completes
+  task_ended task-001 'completed commits=2 outside=8'
+  diff -u - "$state/task-001.outside" <<'END'
+poetry.lock
+src/inventory/deep.lock
+src/inventory/secret/b.py
+src/inventoryx
+src/other/README.md
+src/other/c.py
+tests/unit/test_b.py
+with a blank "and" quotes
+END
+  task_ended task-002 'completed commits=1 outside=1'
+  task_ended task-003 'completed commits=1'
+  task_ended task-004 'completed commits=1'
+  same '["src/a/b/shared.py"]' "$(execution 'e["tasks"]["task-002"]["outside"]')"
+  same '"with a blank \"and\" quotes"' "$(execution 'e["tasks"]["task-001"]["outside"][7]')"
+  same 8 "$(execution 'len(e["tasks"]["task-001"]["outside"])')"
+  run_script --status
+  grep -q '^wave=1 task=task-001 status=completed .*outside=8' "$out"
+}
+
+# bats test_tags=one-shell, awk
+@test "odd names outside of the scope leave the manifest a manifest" {
+  project one
+  own_commands <<'END'
+task-001 scope src
+END
+  agent task-001 <<'AGENT'
+mkdir src
+echo x >"src/new
+line"
+echo x >"$(printf 'tab\there')"
+echo x >"$(printf 'caf\351')"
+echo x >"$(printf 'caf\303\251')"
+echo x >"$(printf 'bell\a')"
+echo x >'back\slash'
+git add -A
+git commit --quiet -m Odd
+finish
+AGENT
+  completes
+  task_ended task-001 'completed commits=1 outside=5'
+  "$PYTHON" -m json.tool "$manifest" >/dev/null
+  same '["back\\slash", "bell?", "caf\u00e9", "caf?", "tab?here"]' "$(execution 'e["tasks"]["task-001"]["outside"]')"
+}
+
+# bats test_tags=one-shell
+@test "what comes from dependencies and from the integrated tree is not the task's" {
+  project chain
+  own_commands <<'END'
+task-001 scope task-001.txt
+task-002 scope task-002.txt
+task-003 scope elsewhere
+END
+  completes --integrate wave
+  task_ended task-001 'completed commits=1'
+  task_ended task-002 'completed commits=1'
+  task_ended task-003 'completed commits=1 outside=1'
+  same '["task-003.txt"]' "$(execution 'e["tasks"]["task-003"]["outside"]')"
 }

@@ -60,8 +60,10 @@ def _same_path(holders: Sequence[Held], told: set[tuple[int, int]]) -> Iterator[
         around = (owners.get(names[:length]) for length in range(len(names) + 1))
         other = next((owner for owner in around if owner and owner.rank != held.rank), None)
         owners.setdefault(names, held)
-        if other is None or held.claim.kind == other.claim.kind == "CREATE":
-            continue  # that two tasks create it has been told
+        if other is None:
+            continue
+        if held.claim.kind == other.claim.kind == "CREATE" and held.claim.path == other.claim.path:
+            continue  # that has been told
         told.add(_pair(held, other))
         if names and _names(other.claim):
             what = quoted(f"{held.claim.path}::{held.claim.part}")
@@ -76,22 +78,19 @@ def _same_path(holders: Sequence[Held], told: set[tuple[int, int]]) -> Iterator[
 def _near_paths(of_wave: Mapping[str, Sequence[Held]], told: set[tuple[int, int]]) -> Iterator[Problem]:
     """Compare paths that differ, for tasks of which nothing has been told."""
     count: Counter[int] = Counter()
-    full: set[int] = set()
     for path, other in _candidates(of_wave):
         mine, yours = of_wave[path], of_wave[other]
-        if len(mine) == len(yours) == 1 and (max(mine[0].rank, yours[0].rank) in full):
-            continue
+        if len(mine) == len(yours) == 1 and count[max(mine[0].rank, yours[0].rank)] == _MOST:
+            continue  # of thousands that all meet most end here
         found = [pair for pair in _clashes(mine, yours) if _pair(*pair) not in told]
         if not found or not meet(path, other):
             continue
         for pair in found:
             first, later = sorted(pair, key=lambda held: held.rank)
-            if _pair(*pair) in told or later.rank in full:
+            if _pair(*pair) in told or count[later.rank] == _MOST:
                 continue
             told.add(_pair(*pair))
             count[later.rank] += 1
-            if count[later.rank] == _MOST:
-                full.add(later.rank)
             theirs = f"{quoted(first.claim.path)} of {quoted(first.entry.id)}, of the same wave"
             yield _warning(later.entry, f"{quoted(later.claim.path)} may meet {theirs}", _FILES)
 

@@ -33,10 +33,11 @@ write_manifest() {
       printf "%s\n  }", member("tasks", "{\n" tasks "\n    }")
     }
     function list_outside(id,   path, list) {
-      # What git has put in quotes is a string of JSON, but for these.
       while ((getline path < (ENVIRON["state"] "/" id ".outside")) > 0) {
-        gsub(/\\([0-3][0-7][0-7]|[av])/, "?", path)
-        list = add(list, ", ", path ~ /^".*"$/ ? path : quoted(path))
+        # In a string of JSON there is nothing but UTF-8.
+        if (path !~ /^([\040-\176]|[\302-\337][\200-\277]|[\340-\357][\200-\277][\200-\277]|[\360-\364][\200-\277][\200-\277][\200-\277])*$/)
+          gsub(/[^\040-\176]/, "?", path)
+        list = add(list, ", ", quoted(path))
       }
       close(ENVIRON["state"] "/" id ".outside")
       return list

@@ -199,7 +199,7 @@ count_commits() {
 # (how many, empty for none)
 find_outside() {
   [ -n "$scope$boundary" ] && [ "${commits:-0}" -gt 0 ] || return 0
-  read_git -C "$root" log --first-parent --no-merges --no-renames --format= --name-only "$start_commit..$tip" | LC_ALL=C sort -u |
+  read_git -C "$root" log --first-parent --no-merges --no-renames --format= --name-only -z "$start_commit..$tip" | tr '\n\000' ' \n' | LC_ALL=C sort -u |
     while IFS= read -r path; do
       [ -z "$path" ] || { { [ -z "$scope" ] || matches "$path" "$scope"; } && ! matches "$path" "$boundary"; } || say "$path"
     done >"$state/$id.outside"

@@ -47,6 +47,7 @@ def warnings(*scopes: str, waves: Sequence[int | None] = ()) -> list[str]:
         ("CREATE: apps/users/", "MODIFY: apps/*/models.py", 1),
         ("CREATE: apps/users/", "CREATE: apps/orders/", 0),
         ("CREATE: a/b.py, a/b*", "CREATE: c/d.py", 0),
+        ("CREATE: a/", "CREATE: a/**", 1),
     ],
 )
 def test_ownership_in_one_wave(first: str, second: str, warned: int) -> None:
