@@ -247,7 +247,10 @@ def suffer(fault: Fault, folder: Path, **kind: bool) -> Outcome:
                 break
             voyage.machine.wait(name, 0.003)
         else:
-            outcome.violations += hear(voyage, name, voyage.await_end(name))
+            status = voyage.await_end(name)
+            outcome.violations += hear(voyage, name, status)
+            if status == 0 and world.scenario.integration:
+                outcome.violations.append(f"{name} says that all is in, where there are conflict and culprit")
         # Who was killed at once has not written it.
         if (call := folder / "faults" / "fired" / "call").exists():
             voyage.tell(f"{fault}: {call.read_text(errors='replace').strip()}")
