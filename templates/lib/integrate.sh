@@ -7,9 +7,9 @@ integrate() {
   last_wave=$1 left_out='' chain='' kept=0
   use_own integration
   find_start
-  work=$(list_work) || { warn "ERROR: cannot list what has completed" && return 1; }
-  total=$(say "$work" | grep -c .)
-  [ "$total" -gt 0 ] || return 0
+  work=$(list_work) || { warn "ERROR: cannot list what has completed" && work='' && return 1; }
+  [ -n "$work" ] || return 0
+  total=$(say "$work" | grep -c '')
   read_clock
   integration_started=$now integration_started_at=$now_at
   keep_log "$logs/integration"
@@ -21,7 +21,7 @@ integrate() {
   # What was red may be green the next time.
   [ "$verdict" = interrupted ] || [ ! -f "$state/verified" ] ||
     { sed '/^green /!d' <"$state/verified" >"$state/.verified" && mv -f -- "$state/.verified" "$state/verified"; }
-  record_integration "$verdict" "finished=$now" "finished_at=$now_at"
+  record_integration "$verdict" "finished=$now" "finished_at=$now_at" || verdict=failed
   [ "$verdict" != failed ] || warn "In $integration: ${merged:-none}" \
     "Not in it: $(say "$work" | awk -v merged=" $merged" '!index(merged, " " $2 " ") { printf "%s ", $2 }')"
   progress "integration status=$verdict merged=$(($(say "$merged" | wc -w)))/$total branch=$integration${integrated:+ tip=$integrated}"
@@ -116,11 +116,13 @@ list_chain() {
       }'
 }
 
-# nth <number>: look at the chain after so many merges. Sets: commit merged_task (- for a commit that is none of ours)
+# nth <number>: look at the chain after so many merges. Sets: commit merged_task (- for a commit that is none of ours) error
 nth() {
   read -r commit merged_task <<EOF
 $(say "$chain" | sed "$(($1 + 1))!d")
 EOF
+  # Who had to find it was killed.
+  [ -n "$commit" ] || error=${error:-state}
 }
 
 # record_integration <status> [<key=value>...]: record how far it has come. Sets: merged (the tasks that are in it, a blank behind each)
@@ -131,7 +133,7 @@ record_integration() {
     !NF { is_chain = 1; next }
     is_chain { if (n++ <= kept) is_in[$2]; next }
     { id[++count] = $2; if ($1 == "in") is_in[$2] }
-    END { for (i = 1; i <= count; i++) if (id[i] in is_in) printf "%s ", id[i] }')
+    END { for (i = 1; i <= count; i++) if (id[i] in is_in) printf "%s ", id[i] }') || return
   write_record integration "status=$integration_status" "branch=$integration" "base_branch=$base_branch" "base_commit=$base" \
     "tip=$integrated" "total=$total" "merged=$merged" "left_out=$left_out" "started=$integration_started" \
     "started_at=$integration_started_at" "$@"
@@ -181,7 +183,7 @@ go_to() {
 # merge_tasks: merge what is to be merged, wave after wave, and validate each; false when it ends before the last
 merge_tasks() {
   for wave in $waves; do
-    merge_each "$(say "$work" | awk -v wave="$wave" '$1 != "in" && $4 == wave')" && check_wave || return
+    to_merge=$(say "$work" | awk -v wave="$wave" '$1 != "in" && $4 == wave') && merge_each "$to_merge" && check_wave || return
   done
 }
 
@@ -301,7 +303,7 @@ clashes() {
 # check_wave: validate what was merged since the branch has moved; false when integration ends here
 check_wave() {
   [ "$length" -gt "$kept" ] || return 0
-  check=$(say "$own_commands" | sed -n "s/^$wave validation //p")
+  check=$(say "$own_commands" | sed -n "s/^$wave validation //p") || return
   [ -z "$check" ] || settle "$kept"
 }
 
@@ -319,7 +321,8 @@ check_all() {
 
 # settle <floor>: check the chain, and move the branch there when it is green; false when it is red, by a merge behind the floor
 settle() {
-  key=$(say "$SETUP_COMMAND" "$check" | ask_git hash-object --stdin) flaky=
+  flaky=
+  key=$(say "$SETUP_COMMAND" "$check" | ask_git hash-object --stdin) || return
   if ! is_green "$length" 1; then
     [ -z "$cause$error" ] || return 1
     if ! is_green "$length" 2; then
@@ -459,8 +462,8 @@ integrate_now() {
   open_records
   open_workspaces
   stopping='' again=' '
-  integrate ''
-  [ "$total" -gt 0 ] || fail "Nothing was done: no task of '$parallel_dir' has completed."
+  integrate '' || [ -n "$work" ] || exit 1
+  [ -n "$work" ] || fail "Nothing was done: no task of '$parallel_dir' has completed."
   outcome=$verdict
   if read_record run; then
     run_outcome=$record_status run_started_at=$record_started_at run_finished_at=$record_finished_at base_commit=$record_base_commit
