@@ -9,9 +9,9 @@ integrate() {
   # Each check has a limit of its own.
   limit=31536000
   find_start
-  { work=$(list_work) && chain=$(list_chain); } || { warn "ERROR: cannot list what has completed" && return 1; }
-  total=$(say "$work" | grep -c .)
-  [ "$total" -gt 0 ] || return 0
+  { work=$(list_work) && chain=$(list_chain); } || { warn "ERROR: cannot list what has completed" && work='' && return 1; }
+  [ -n "$work" ] || return 0
+  total=$(say "$work" | grep -c '')
   # Who has amended a branch that is in does not want both.
   if [ -z "$unseen" ] && say "$chain" "" "$work" | awk '
     !NF { is_work = 1; next }
@@ -36,7 +36,7 @@ integrate() {
   # What was red may be green the next time.
   [ "$verdict" = interrupted ] || [ ! -f "$state/verified" ] ||
     { sed '/^green /!d' <"$state/verified" >"$state/.verified" && mv -f -- "$state/.verified" "$state/verified"; }
-  record_integration "$verdict" "finished=$now" "finished_at=$now_at"
+  record_integration "$verdict" "finished=$now" "finished_at=$now_at" || verdict=failed
   [ "$verdict" != failed ] || warn "In $integration: ${merged:-none}" \
     "Not in it: $(say "$work" | awk -v merged=" $merged" '!index(merged, " " $2 " ") { printf "%s ", $2 }')"
   progress "integration status=$verdict merged=$(($(say "$merged" | wc -w)))/$total branch=$integration${integrated:+ tip=$integrated}"
@@ -54,11 +54,12 @@ find_start() {
     running | interrupted) was_cut_off=1 ;;
   esac
   # When the base has moved it begins anew from there, unless there is anything on the branch but merges that were made here.
-  unseen=$(read_git -C "$root" rev-list --first-parent "$start" "^$base" ${record_base_commit:+"^$record_base_commit"} |
-    awk -v known="$(cat -- "$state/merges" 2>/dev/null)" '
+  unseen=0
+  ! made=$(read_git -C "$root" rev-list --first-parent "$start" "^$base" ${record_base_commit:+"^$record_base_commit"}) ||
+    ! say "$made" | awk -v known="$(cat -- "$state/merges" 2>/dev/null)" '
       BEGIN { for (n = split(known, part); n > 0; n--) is_known[part[n]] }
-      !($1 in is_known) { found = 1 }
-      END { if (found) print 0 }')
+      NF && !($1 in is_known) { found = 1 }
+      END { exit found }' || unseen=
   [ -n "$unseen" ] || contains "$start" "$base" || start=$base
 }
 
@@ -142,11 +143,13 @@ list_chain() {
       }'
 }
 
-# nth <number>: look at the chain after so many merges. Sets: commit merged_task (- for a commit that is none of ours)
+# nth <number>: look at the chain after so many merges. Sets: commit merged_task (- for a commit that is none of ours) error
 nth() {
   read -r commit merged_task <<EOF
 $(say "$chain" | sed "$(($1 + 1))!d")
 EOF
+  # Who had to find it was killed.
+  [ -n "$commit" ] || error=${error:-state}
 }
 
 # record_integration <status> [<key=value>...]: record how far it has come. Sets: merged (the tasks that are in it, a blank behind each)
@@ -157,7 +160,7 @@ record_integration() {
     !NF { is_chain = 1; next }
     is_chain { if (n++ <= kept) is_in[$2]; next }
     { id[++count] = $2; if ($1 == "in") is_in[$2] }
-    END { for (i = 1; i <= count; i++) if (id[i] in is_in) printf "%s ", id[i] }')
+    END { for (i = 1; i <= count; i++) if (id[i] in is_in) printf "%s ", id[i] }') || return
   write_record integration "status=$integration_status" "branch=$integration" "base_branch=$base_branch" "base_commit=$base" \
     "tip=$integrated" "total=$total" "merged=$merged" "left_out=$left_out" "started=$integration_started" \
     "started_at=$integration_started_at" "$@"
@@ -211,7 +214,7 @@ go_to() {
 # merge_tasks: merge what is to be merged, wave after wave, and validate each; false when it ends before the last
 merge_tasks() {
   for wave in $waves; do
-    tasks=$(say "$work" | awk -v wave="$wave" '$4 == wave')
+    tasks=$(say "$work" | awk -v wave="$wave" '$4 == wave') || return
     [ -z "$tasks" ] || { merge_each "$tasks" && check_wave; } || return
   done
 }
@@ -332,7 +335,7 @@ clashes() {
 # check_wave: validate what was merged since the last check; false when integration ends here
 check_wave() {
   [ "$length" -gt "$green" ] || [ -n "$unseen" ] || return 0
-  check=$(say "$own_commands" | sed -n "s/^$wave validation //p")
+  check=$(say "$own_commands" | sed -n "s/^$wave validation //p") || return
   [ -z "$check" ] || settle "${unseen:-$green}"
 }
 
@@ -352,7 +355,7 @@ check_all() {
 # green (so many merges were checked)
 settle() {
   floor=$1 flaky=''
-  check_key=$(say "$SETUP_COMMAND" "$check" | ask_git hash-object --stdin)
+  check_key=$(say "$SETUP_COMMAND" "$check" | ask_git hash-object --stdin) || return
   if ! is_green "$length" 1; then
     [ -z "$cause$error" ] || return 1
     if ! is_green "$length" 2; then
@@ -412,15 +415,16 @@ find_culprit() {
 was_green() {
   nth "$1"
   proof="$(read_git -C "$root" rev-parse "$commit^{tree}") $check_key"
-  grep -q -x -F "green $proof" -- "$state/verified" 2>/dev/null
+  grep -q -x -F -e "green $proof" -- "$state/verified" 2>/dev/null
 }
 
 # is_green <number> <times>: check the chain after so many merges, unless it was green, or has been red so many times
 is_green() {
   ! was_green "$1" || return 0
-  reds=$(grep -c -x -F "red $proof" -- "$state/verified" 2>/dev/null)
+  reds=$(grep -c -x -F -e "red $proof" -- "$state/verified" 2>/dev/null)
   [ "${reds:-0}" -lt "$2" ] || return 1
   progress "integration status=verifying${wave:+ wave=$wave}"
+  record_integration running "verifying=${wave:-last}"
   if ! go_to "$commit" || ! add_submodules || ! include_files || ! set_up; then
     error=${error:-worktree}
     return 1
@@ -498,9 +502,8 @@ integrate_now() {
   open_records
   open_workspaces
   stopping='' again=' '
-  integrate ''
-  [ "$total" -eq 0 ] || [ -n "$verdict" ] || exit 2
-  [ "$total" -gt 0 ] || fail "Nothing was done: no task of '$parallel_dir' has completed."
+  integrate '' || [ -n "$verdict" ] || exit 2
+  [ -n "$work" ] || fail "Nothing was done: no task of '$parallel_dir' has completed."
   outcome=$verdict
   if read_record run; then
     run_outcome=$record_status run_started_at=$record_started_at run_finished_at=$record_finished_at base_commit=$record_base_commit
