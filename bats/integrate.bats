@@ -400,6 +400,19 @@ END
   same "$own" "$(tip)"
 }
 
+# bats test_tags=awk
+@test "what somebody has committed is known among more merges than an argument can hold" {
+  project chain
+  completes
+  integrates 0
+  git -C "$worktree" commit --quiet --allow-empty -m Mine
+  own=$(tip)
+  "$PERL" -e 'printf "%040d\n", $_ for 1 .. 5000' >>"$state/merges"
+  move_base
+  integrates 1
+  same "$own" "$(tip)"
+}
+
 # bats test_tags=one-shell
 @test "a crash between the branch and its record does not make our merges somebody's" {
   project chain

@@ -39,11 +39,15 @@ find_start() {
     running | interrupted) was_cut_off=1 ;;
   esac
   # When the base has moved it begins anew from there, unless there is anything on the branch but merges that were made here.
-  unseen=$(read_git -C "$root" rev-list --first-parent "$start" "^$base" ${record_base_commit:+"^$record_base_commit"} |
-    awk -v known="$(cat -- "$state/merges" 2>/dev/null)" '
-      BEGIN { for (n = split(known, part); n > 0; n--) is_known[part[n]] }
-      !($1 in is_known) { found = 1 }
-      END { if (found) print 0 }')
+  unseen=$({
+    { [ ! -f "$state/merges" ] || cat -- "$state/merges"; } && say "" merges &&
+      read_git -C "$root" rev-list --first-parent "$start" "^$base" ${record_base_commit:+"^$record_base_commit"} && say end
+  } | awk '
+    $1 == "merges" { is_list = 1; next }
+    $1 == "end" { is_whole = 1; next }
+    !is_list { is_known[$1]; next }
+    !($1 in is_known) { found = 1 }
+    END { if (found || !is_whole) print 0 }') || unseen=0
   [ -n "$unseen" ] || contains "$start" "$base" || start=$base
 }
 
