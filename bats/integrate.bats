@@ -367,6 +367,9 @@ END
   integrates 1
   err_has "ERROR: $branch has commits of its own, and main has moved: merge that there by hand."
   same "$own" "$(tip)"
+  # That it has been seen does not make it ours.
+  integrates 1
+  same "$own" "$(tip)"
   same "$branch" "$(git -C "$worktree" symbolic-ref --short HEAD)"
   git -C "$worktree" merge --quiet --no-edit main
   own=$(tip)
@@ -376,6 +379,33 @@ started tasks=3
 completed merged=3/3
 END
   same "$own" "$(tip)"
+}
+
+# bats test_tags=one-shell
+@test "what somebody has committed stays when merges have come on top of it, and the base moves then" {
+  project chain
+  agent task-003 <<<'exit 1'
+  fails
+  integrates 0
+  git -C "$worktree" commit --quiet --allow-empty -m Mine
+  rm "$TEST_AGENTS/task-003.sh"
+  completes --retry-failed
+  integrates 0
+  own=$(tip)
+  move_base
+  integrates 1
+  same "$own" "$(tip)"
+}
+
+# bats test_tags=one-shell
+@test "a crash between the branch and its record does not make our merges somebody's" {
+  project chain
+  completes
+  integrates 0
+  sed -i.old '/^tip=/d; s/^status=.*/status=running/' "$state/integration"
+  move_base
+  integrates 0
+  same "$(git -C "$project" rev-parse main)" "$(git -C "$project" rev-parse "$branch~3")"
 }
 
 # bats test_tags=one-shell

@@ -38,8 +38,10 @@ find_start() {
   case $record_status in
     running | interrupted) was_cut_off=1 ;;
   esac
-  # When the base has moved it begins anew from there, unless somebody has committed to the branch.
-  [ "$integrated" != "$record_tip" ] || contains "$start" "$base" || start=$base
+  # When the base has moved it begins anew from there, unless somebody has committed to the branch. Not the record tells that: a crash
+  # may have come between the branch and it, and what somebody has committed stands below later merges.
+  contains "$start" "$base" || ! made=$(read_git -C "$root" log --first-parent --format=%s "$start" "^$base" \
+    ${record_base_commit:+"^$record_base_commit"}) || say "$made" | grep . | grep -q -v "^Merge [^ ]* into $integration\$" || start=$base
 }
 
 # contains <commit> <commit>: true when the first contains the second

@@ -3,6 +3,7 @@
 # .last), and notes all of it in the ledger, with task, attempt and a word:
 #   agent: begin, commit and end                 setup: setup, set-up or setup-failed
 #   verify: verify, verified or verify-failed    also:  also, also-verified or also-failed
+#   check (of what was merged; WHOSE is the number of a wave, or `last`): check, and green or red, with the tree
 # and what must not be: `overlap` when another agent or command, or anything that an earlier one has left, is still at work in
 # this worktree; `unready` when the setup has not succeeded in it, `again` when it has, and is run once more; `torn` when what
 # is included is not whole; `unclean` when what is to be verified is not what is committed.
@@ -42,6 +43,26 @@ work() {
   git add -A -- . ':(exclude)left-by-*' &&
     git commit --quiet -m "$PARALLEL_TASK: attempt $PARALLEL_ATTEMPT, commit $commits" || leave 97
   note commit "$(head)"
+}
+
+# share: change a file that other tasks change as well
+share() {
+  echo "$PARALLEL_TASK" >shared.txt
+}
+
+# redden wave|last: be what turns the checks of waves red, or the last alone
+redden() {
+  : >"red-$1-$PARALLEL_TASK"
+}
+
+# pair: be one of those of which one alone is green
+pair() {
+  : >"pair-$PARALLEL_TASK"
+}
+
+# waver: be what turns a check red once
+waver() {
+  : >"waver-$PARALLEL_TASK"
 }
 
 # dirty: leave a tracked file, and another one, uncommitted
@@ -116,6 +137,24 @@ fail() {
   leave "$1"
 }
 
+# judge: look at what was merged
+judge() {
+  mkdir "$folder/seen-${tree%:*}" 2>/dev/null
+  is_new=$?
+  colour=green
+  for file in red-wave-* red-"$whose"-* waver-*; do
+    case $file,$is_new in
+      waver-*,1 | *'-*,'*) ;;
+      *) colour=red ;;
+    esac
+  done
+  set -- pair-*
+  [ $# -lt 2 ] || colour=red
+  note "$colour" "$tree"
+  [ "$colour" = green ] && exit 0
+  exit 1
+}
+
 # once <command>...: do it, the first time in all
 once() {
   ! mkdir "$folder/once-$PARALLEL_TASK-$step" 2>/dev/null || "$@"
@@ -160,6 +199,13 @@ act=$folder/acts/$name.$PARALLEL_ATTEMPT
 [ -e "$act" ] || act=$folder/acts/$name.last
 [ ! -e "$folder/included" ] || is_whole || is_whole || is_whole || note torn "${step:-agent}"
 case $step in
+  check)
+    whose=$3
+    tree=$(git rev-parse 'HEAD^{tree}') || tree=$(git rev-parse 'HEAD^{tree}') || tree=$(git rev-parse 'HEAD^{tree}') || leave 97
+    tree=$tree:$whose
+    ! is_changed || note unclean -
+    note check "$tree"
+    ;;
   '')
     [ ! -e "$folder/acts/$name.setup.last" ] || [ -e "$side/storm-set-up" ] || note unready -
     note begin "$(head)"

@@ -215,7 +215,6 @@ def suffer(fault: Fault, folder: Path, shell: tuple[str, ...] = ("sh",), *, step
     """Run with one fault, then resume in peace, and look at what is left."""
     world = World(folder, small(shell, steps=steps))
     world.build()
-    base = world.git("rev-parse", "HEAD")
     environment = {**wrap(folder), "FAULT": str(fault)}
     outcome = Outcome(world.scenario)
     watch = Watch(world)
@@ -237,7 +236,7 @@ def suffer(fault: Fault, folder: Path, shell: tuple[str, ...] = ("sh",), *, step
     finally:
         voyage.machine.crash()
         watch.close()
-    outcome.violations += [*watch.violations, *invariants.check(world, base)]
+    outcome.violations += [*watch.violations, *invariants.check(world, voyage.before)]
     if missing := invariants.not_completed(world):
         outcome.violations.append(f"not completed in the end: {missing}")
     outcome.looks = watch.looks

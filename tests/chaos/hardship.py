@@ -92,7 +92,6 @@ def main(folder: Path, name: str) -> None:
         place.mkdir(parents=True)
         _mount("-t", "tmpfs", "-o", "size=512k,mode=755", "tmpfs", place)
     world.build()
-    base = world.git("rev-parse", "HEAD")
     outcome = Outcome(world.scenario)
     watch = Watch(world)
     voyage = Voyage(world, outcome)
@@ -102,7 +101,7 @@ def main(folder: Path, name: str) -> None:
     finally:
         voyage.machine.crash()
         watch.close()
-    outcome.violations += [*watch.violations, *invariants.check(world, base)]
+    outcome.violations += [*watch.violations, *invariants.check(world, voyage.before)]
     if missing := invariants.not_completed(world):
         outcome.violations.append(f"not completed in the end: {missing}")
     output = [path.read_text() for path in sorted(folder.glob("run-*.txt"))]

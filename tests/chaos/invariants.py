@@ -3,10 +3,10 @@
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from tests.chaos.scenario import Steps, Task
-from tests.chaos.world import DIRECTORY, Entry, World
+from tests.chaos.scenario import Integration, Steps, Task
+from tests.chaos.world import DIRECTORY, Entry, World, run_git
 
 #: What an agent notes that is done: with nothing left uncommitted, or with something.
 WELL = ("0", "dirty")
@@ -19,18 +19,34 @@ WRONG = {
     "torn": "what is included was not whole",
     "unclean": "it was verified with changes that are not committed",
 }
+#: No storm has more.
+MOST_WAVES = 4
 _LINE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z \[PROGRESS\]"
-    r" (execution|wave=[0-9]+( task=task-[0-9]{3})?) status=[a-z]+( [a-z_]+=[^ ]+)*"
+    r" (execution|integration|wave=[0-9]+( task=task-[0-9]{3})?) status=[a-z_]+( [a-z_]+=[^ ]+)*"
 )
 
 
-def check(world: World, base: str) -> list[str]:
-    """List what is wrong after the last run; `base` is the commit that was checked out before the first."""
+def check(world: World, before: Mapping[str, str]) -> list[str]:
+    """List what is wrong after the last run; `before` is the picture of the user's checkout."""
     found = []
-    for look in (_commits, _verdicts, _steps, _lines, _dependencies, _manifest, _log, _litter):
+    looks = (_commits, _verdicts, _steps, _lines, _dependencies, _manifest, _log, _litter, _branch)
+    for look in looks:
         found += list(look(world))
-    return found + list(_repository(world, base))
+    return found + list(_repository(world)) + checkout(world, before)
+
+
+def checkout(world: World, before: Mapping[str, str]) -> list[str]:
+    """List what has changed in the user's checkout and base branch."""
+    now = world.picture()
+    names = sorted(name for name in {*now, *before} if now.get(name) != before.get(name))
+    return [f"the user's checkout has changed: {names}"] if names else []
+
+
+def completed(world: World) -> list[str]:
+    """List the tasks whose last result is `completed`."""
+    missing = not_completed(world)
+    return [task.id for task in world.scenario.tasks if task.id not in missing]
 
 
 def not_completed(world: World) -> list[str]:
@@ -47,11 +63,19 @@ def unfinished(world: World) -> list[str]:
     entries = world.entries()
     found: list[str] = []
     excused: set[str] = set()
+    integration = world.scenario.integration
+    # A wave that cannot be merged whole is the last.
+    is_ended = bool(integration and integration.when == "wave" and not_integrated(world))
     for task in world.scenario.tasks:
         result = world.record(f"{task.id}.result")
         if result.get("status") == "completed":
             continue
-        if result.get("status") == "failed":
+        if is_ended:
+            # What came later was not tried again.
+            fine = True
+        elif result.get("error") == "merge_conflict":
+            fine = _shares(world, task)
+        elif result.get("status") == "failed":
             noted = [entry for entry in entries if entry[1] == task.id]
             fine = result.get("error") in _excuses(
                 world.scenario.steps, task, noted, result.get("attempt", "")
@@ -77,7 +101,9 @@ def _excuses(steps: Steps, task: Task, noted: list[Entry], attempt: str) -> set[
         found.add("no_marker" if said == "no_marker" else f"exit_code_{said}")
     for error, words in (("setup", SETUP), ("verify", VERIFY)):
         last = next((entry for entry in reversed(here) if entry[0] in words), ("", ""))
-        if last[0].endswith("-failed") and last[1] != "97":
+        # What has changed what it had to verify is found out after the last.
+        is_sly = error == "verify" and ("verify-failed", "sly") in here
+        if (last[0].endswith("-failed") and last[1] != "97") or is_sly:
             found.add(error)
     if said in WELL:
         # A verify that was killed may have changed what it had to verify.
@@ -216,11 +242,15 @@ def _manifest(world: World) -> Iterator[str]:
         yield f"manifest.json does not say what became of the tasks: {text}"
         return
     found = {task: member["status"] for task, member in execution["tasks"].items()}
-    records = {task.id: world.record(f"{task.id}.result").get("status") for task in world.scenario.tasks}
+    records = {
+        task.id: world.record(f"{task.id}.result").get("status", "pending") for task in world.scenario.tasks
+    }
     if found != records:
         yield f"manifest.json says {found}, the records say {records}"
-    wanted = "failed" if not_completed(world) else "completed"
     run = world.record("run").get("status")
+    wanted = "failed" if not_completed(world) else "completed"
+    if run == "failed" and world.record("run").get("reason") == "integration":
+        wanted = run
     if not execution["status"] == run == wanted:
         yield f"the run is {execution['status']} in manifest.json and {run} in its record, not {wanted}"
     failed = sorted(item["id"] for item in execution["failed_tasks"])
@@ -255,11 +285,10 @@ def _litter(world: World) -> Iterator[str]:
             yield f"left in the parallel directory: {path.name}"
 
 
-def _repository(world: World, base: str) -> Iterator[str]:
+def _repository(world: World) -> Iterator[str]:
     try:
         fsck = world.git("fsck", "--no-dangling", "--no-progress")
         listed = world.git("worktree", "list", "--porcelain")
-        head = world.git("symbolic-ref", "HEAD") + world.git("rev-parse", "HEAD")
         status = world.git("status", "--porcelain", "--", ".", f":(exclude){DIRECTORY}")
         changed = world.git("status", "--porcelain", "--", DIRECTORY)
     except subprocess.CalledProcessError as error:
@@ -269,7 +298,165 @@ def _repository(world: World, base: str) -> Iterator[str]:
         yield f"git fsck: {fsck}"
     if "prunable" in listed:
         yield f"git worktree list: {listed}"
-    if head != f"refs/heads/main\n{base}" or status:
-        yield f"the user's checkout has changed: {head} {status}"
+    if status:
+        yield f"the user's checkout has changed: {status}"
     if changed not in ("", f" M {DIRECTORY}/manifest.json\n"):
         yield f"the user's checkout has changed: {changed}"
+
+
+# --- what was merged into one branch
+
+
+def _shares(world: World, task: Task) -> bool:
+    """Tell whether two who change the same file may meet in what the task begins with."""
+    integration, tasks = world.scenario.integration, world.scenario.tasks
+    sharers = [other for other in tasks if "share" in other.acts[0] and other.wave <= task.wave]
+    return integration is not None and len(sharers) + integration.moves.count("share") > 1
+
+
+def branch_name(world: World) -> str:
+    """Name the branch of what was merged."""
+    return f"refs/heads/integration/{world.directory.name}"
+
+
+def _resolve(world: World, name: str) -> str:
+    try:
+        return world.git("rev-parse", "--quiet", "--verify", f"{name}^{{commit}}").strip()
+    except subprocess.CalledProcessError:
+        return ""
+
+
+def _left_out(world: World) -> dict[str, tuple[str, str]]:
+    """Read which tasks were left out: why, and over whom."""
+    found = {}
+    for entry in world.record("integration").get("left_out", "").split():
+        task, error, *who = entry.split(":")
+        found[task] = (error, who[0].partition("=")[2] if who else "")
+    return found
+
+
+def _merged(world: World) -> list[str]:
+    return world.record("integration").get("merged", "").split()
+
+
+def has_killed_checks(world: World) -> bool:
+    """Tell whether a check was killed, which may name the wrong task, or a setup has failed."""
+    words = [word for word, task, _, _ in world.entries() if task == "integration"]
+    if "setup-failed" in words:
+        return True
+    return words.count("check") > words.count("green") + words.count("red")
+
+
+def not_integrated(world: World) -> list[str]:
+    """List what the latest integration did not bring in; what it says of itself when it says no more."""
+    record = world.record("integration")
+    if not record or record.get("status") == "completed":
+        return []
+    return list(_left_out(world)) or [f"integration {record.get('status')}"]
+
+
+def disintegrated(world: World, *, full: bool = False) -> list[str]:
+    """List what is wrong with how the latest integration ended.
+
+    `full`: it was over all that has completed; else, one that has failed may have ended before.
+    """
+    integration, done = world.scenario.integration, completed(world)
+    record = world.record("integration")
+    if not integration or not done or (integration.when == "no" and not full):
+        return []
+    if record.get("status") not in ("completed", "failed"):
+        return [f"the integration has not ended: {record}"]
+    tip = _resolve(world, branch_name(world))
+    left_out, merged = _left_out(world), _merged(world)
+    found = []
+    if record.get("tip", "") != tip:
+        found.append(f"{branch_name(world)} is at {tip}, the record says {record}")
+    tasks = {task.id: task for task in world.scenario.tasks}
+    here = set(world.git("rev-list", tip or "main").split())
+    commits = {id_: _resolve(world, f"refs/heads/feature/{tasks[id_].name}") for id_ in done}
+    found += [f"{id_} is called merged, and is not" for id_ in merged if commits.get(id_) not in here]
+    if (record["status"] == "completed") != (not left_out and set(merged) >= set(done)):
+        full = full or integration.when == "end"
+        if full or record["status"] == "completed":
+            found.append(f"the integration is {record['status']}: {merged}, not {left_out}, of {done}")
+    names = _files(world, tip)
+    ended = False
+    for id_, (error, who) in left_out.items():
+        stood = id_ in merged
+        if id_ not in done:
+            found.append(f"{id_} is left out, and has not completed")
+            continue
+        if error == "validation":
+            ended = ended or not integration.skip_culprits
+            fine = not _is_green(names | _files(world, commits[id_]), integration)
+        elif error == "conflict":
+            rival = "refs/heads/main" if who == "main" else commits.get(who, "")
+            fine = not stood and (who == "main" or who in merged) and _conflict(world, rival, commits[id_])
+        elif error == "dependency":
+            fine = not stood and who in left_out and who in tasks[id_].deps
+        else:
+            fine = False
+        if not fine:
+            found.append(f"{id_} is left out for {error} {who}, where {merged} are in")
+        if stood and not (error == "validation" and integration.last):
+            found.append(f"{id_} is both merged and left out for {error}")
+    missing = [id_ for id_ in done if id_ not in left_out and id_ not in merged]
+    if missing and not ended and (full or integration.when == "end"):
+        found.append(f"{missing} are neither merged nor left out: {record}")
+    return found
+
+
+def _files(world: World, commit: str) -> frozenset[str]:
+    return frozenset(world.git("ls-tree", "--name-only", commit).split()) if commit else frozenset()
+
+
+def _is_green(names: frozenset[str], integration: Integration) -> bool:
+    """Tell what the checks say of these files, as agent.sh does."""
+    red = [name for name in names if name.startswith("red-wave-")]
+    red += [name for name in names if name.startswith("red-last-") and integration.last]
+    return not red and sum(name.startswith("pair-") for name in names) < 2
+
+
+def _conflict(world: World, one: str, other: str) -> bool:
+    try:
+        world.git("merge-tree", "--write-tree", one, other)
+    except subprocess.CalledProcessError as error:
+        return error.returncode == 1
+    return False
+
+
+def _branch(world: World) -> Iterator[str]:
+    """Check each step of the branch of what was merged, and the worktree that is left of it."""
+    integration, name = world.scenario.integration, branch_name(world)
+    tip = _resolve(world, name)
+    if not integration or not tip:
+        return
+    entries = world.entries()
+    seen = {detail for word, _, _, detail in entries if word == "green"}
+    base = set(world.git("rev-list", "main").split())
+    # Tasks without a commit of their own have the tip of another.
+    waves: dict[str, set[int]] = {}
+    for task in world.scenario.tasks:
+        waves.setdefault(_resolve(world, f"refs/heads/feature/{task.name}"), set()).add(task.wave)
+    for commit in reversed(world.git("reflog", "show", "--format=%H", name).split()):
+        step = commit
+        while step not in base:
+            first, *merged = world.git("rev-list", "--parents", "--max-count=1", step).split()[1:]
+            if len(merged) != 1 or (merged[0] not in waves and merged[0] not in base):
+                yield f"{name} moved to {commit}, where {step} is no merge of a task"
+                break
+            tree = world.git("rev-parse", f"{step}^{{tree}}").strip()
+            own = waves.get(merged[0], {0})
+            # The check of a later wave counts as well; the base has no wave.
+            if any(f"{tree}:{whose}" in seen for whose in ("last", *range(min(own), MOST_WAVES + 1))):
+                break
+            if own <= integration.checked or (integration.last and integration.when != "wave"):
+                yield f"{name} moved to {commit}, and nobody has seen {step} green"
+                break
+            step = first
+    worktree = world.folder / "workspaces" / f"integration-{world.directory.name}"
+    if worktree.exists():
+        head = run_git(worktree, world.environment, "symbolic-ref", "HEAD").strip()
+        changed = run_git(worktree, world.environment, "status", "--porcelain", "--untracked-files=no")
+        if head != name or changed:
+            yield f"the worktree of {name} is on {head}: {changed}"

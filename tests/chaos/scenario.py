@@ -98,6 +98,35 @@ class Steps:
 
 
 @dataclass(frozen=True)
+class Integration:
+    """Hold what is merged into one branch, and when (`no`: by a run that does nothing else).
+
+    `checked` are the waves with a validation, `last` whether there is a check of the whole, `act` what all of
+    them do before they judge what was merged, and `moves` what a user commits to the base branch after each
+    run that is struck: nothing, a file `apart`, or one that tasks change as well (`share`).
+    """
+
+    when: str = "no"
+    checked: frozenset[int] = frozenset()
+    last: bool = False
+    skip_culprits: bool = False
+    act: str = "judge"
+    setup: str = "succeed"
+    moves: tuple[str, ...] = ()
+
+    @property
+    def has_checks(self) -> bool:
+        """Tell whether anything checks what was merged."""
+        return bool(self.checked) or self.last
+
+    def __str__(self) -> str:
+        words = [f"integrate {self.when}, checked {sorted(self.checked)}", "last" if self.last else ""]
+        words += ["skip culprits" if self.skip_culprits else "", f"check: {self.act}", f"setup: {self.setup}"]
+        words += [f"the base moves: {self.moves}" if any(self.moves) else ""]
+        return ", ".join(filter(None, words))
+
+
+@dataclass(frozen=True)
 class Scenario:
     """Hold one storm."""
 
@@ -113,6 +142,7 @@ class Scenario:
     tasks: tuple[Task, ...]
     runs: tuple[Run, ...]
     steps: Steps = field(default_factory=Steps)
+    integration: Integration | None = None
 
     def __str__(self) -> str:
         lines = [
@@ -120,6 +150,7 @@ class Scenario:
             f", grace {self.grace}, retries {self.retries}, schedule {self.schedule}, "
             f"{self.max_concurrent} at a time",
             f"  {self.steps}",
+            *([f"  {self.integration}"] if self.integration else []),
         ]
         for task in self.tasks:
             lines.append(f"  wave {task.wave} {task.id} deps [{', '.join(task.deps)}]")
@@ -143,7 +174,7 @@ def draw(seed: int) -> Scenario:
     # From dice of their own: what was drawn before there were these steps stays as it was.
     more_dice = random.Random(f"steps of {seed}")
     steps = _draw_steps(more_dice)
-    return Scenario(
+    scenario = Scenario(
         seed=seed,
         shell=dice.choice(shells()),
         files=dice.choice((2, 2, 200)),
@@ -159,6 +190,60 @@ def draw(seed: int) -> Scenario:
             for number in range(dice.randint(2, 6))
         ),
         steps=steps or Steps(),
+    )
+    # From dice of their own as well.
+    dice = random.Random(f"integration of {seed}")
+    return _draw_integration(dice, scenario) if dice.random() < 0.5 else scenario
+
+
+def _draw_integration(dice: random.Random, scenario: Scenario) -> Scenario:
+    """Draw when what has completed is merged, what checks it, and which tasks conflict or turn it red."""
+    waves = sorted({task.wave for task in scenario.tasks})
+    checked = frozenset(wave for wave in waves if dice.random() < 0.6)
+    last = dice.random() < 0.5
+    is_flaky = dice.random() < 0.2
+    parts = [f"pause {dice.choice((0, 0, 0.1, 0.3)) * dice.random():.3f}"]
+    parts += ["litter"] if dice.random() < 0.2 else []
+    parts += [dice.choice(("stray_session", "stray_group", "stray_deaf"))] if dice.random() < 0.15 else []
+    parts += ["once hang"] if scenario.steps.limit and dice.random() < 0.1 else []
+    moves = ("", "", "", "", "apart", "share") if not scenario.steps.has_baseline else ("",)
+    integration = Integration(
+        when=dice.choice(("no", "wave", "end", "end")),
+        checked=checked,
+        last=last,
+        skip_culprits=dice.random() < 0.6,
+        act="; ".join([*parts, "judge"]),
+        setup=("once fail 4; " if dice.random() < 0.15 else "") + _draw_command(dice, "setup", 0, 0),
+        moves=tuple(dice.choice(moves) for _ in scenario.runs),
+    )
+    risk, troubles = dice.choice((0, 0.15, 0.4)), ["share", "share", "redden wave", "redden last", "pair"]
+    if is_flaky:
+        # A check that is red now and then tells of no culprit.
+        troubles = ["share", "waver"]
+    longer = 0.5 + 0.15 * len(scenario.tasks)
+    return replace(
+        scenario,
+        schedule="waves" if integration.when == "wave" else scenario.schedule,
+        tasks=tuple(
+            replace(task, acts=tuple(f"{trouble}; {act}" for act in task.acts))
+            if (trouble := dice.choice(troubles)) and dice.random() < risk
+            else task
+            for task in scenario.tasks
+        ),
+        runs=tuple(
+            replace(
+                run,
+                options=("--integrate-now",) if number and dice.random() < 0.3 else run.options,
+                kills=tuple(
+                    replace(kill, after=round(kill.after + longer * dice.random() ** 2, 3))
+                    if dice.random() < 0.5
+                    else kill
+                    for kill in run.kills
+                ),
+            )
+            for number, run in enumerate(scenario.runs)
+        ),
+        integration=integration,
     )
 
 

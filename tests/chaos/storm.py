@@ -50,20 +50,24 @@ def storm(seed: int, folder: Path, *, keep: bool = False) -> Outcome:
     world = World(folder, draw(seed))
     outcome = Outcome(world.scenario)
     world.build()
-    base = world.git("rev-parse", "HEAD")
     begun = time.monotonic()
     watch = Watch(world)
     voyage = Voyage(world, outcome)
     try:
-        for run in world.scenario.runs:
+        integration = world.scenario.integration
+        for number, run in enumerate(world.scenario.runs):
             voyage.struck(run)
+            if integration and integration.moves[number]:
+                voyage.move_base(integration.moves[number], number)
         voyage.peaceful()
+        if integration:
+            voyage.integrate()
     finally:
         voyage.machine.crash()
         watch.close()
     outcome.seconds = time.monotonic() - begun
     outcome.looks = watch.looks
-    outcome.violations += [*watch.violations, *invariants.check(world, base)]
+    outcome.violations += [*watch.violations, *invariants.check(world, voyage.before)]
     if outcome.violations or keep:
         outcome.folder = folder
     else:
@@ -81,6 +85,7 @@ class Voyage:
         self.mark = f"storm-{world.scenario.seed}-{time.time_ns()}"
         self.machine = Machine(self.mark)
         self.begun = time.monotonic()
+        self.before = world.picture()
         self.runs = 0
 
     def start(self, *options: str, **environment: str) -> str:
@@ -97,6 +102,13 @@ class Voyage:
     def tell(self, event: str) -> None:
         """Add to the log of the storm."""
         self.outcome.events.append(f"{time.monotonic() - self.begun:8.3f} {event}")
+
+    def move_base(self, move: str, number: int) -> None:
+        """Let the user commit to the base branch."""
+        self.outcome.violations += invariants.checkout(self.world, self.before)
+        self.world.move_base(move, number)
+        self.before = self.world.picture()
+        self.tell(f"the base moves: {move}")
 
     def struck(self, run: Run) -> None:
         """Run the script and strike it."""
@@ -170,11 +182,42 @@ class Voyage:
                 continue
             self.check_survivors()
             wrong = invariants.unfinished(self.world)
+            if self.is_misled():
+                continue
             began = {task for _, task, attempt, _ in self.world.entries() if (task, attempt) not in seen}
             if not any(task not in began for task in wrong):
                 break
-        if status != (1 if invariants.not_completed(self.world) else 0):
-            self.outcome.violations.append(f"the last run ended with {status}")
+        integration = self.world.scenario.integration
+        wrong = invariants.not_completed(self.world)
+        if integration and integration.when != "no":
+            self.outcome.violations += invariants.disintegrated(self.world)
+            wrong += invariants.not_integrated(self.world)
+        if status != (1 if wrong else 0):
+            self.outcome.violations.append(f"the last run ended with {status}, where there is {wrong}")
+
+    def is_misled(self, *, full: bool = False) -> bool:
+        """Tell whether a check that was killed may be why something else was merged than should be."""
+        wrong = invariants.disintegrated(self.world, full=full)
+        return bool(wrong) and invariants.has_killed_checks(self.world)
+
+    def integrate(self) -> None:
+        """Merge what has completed, in peace; once more where a check that was killed has misled."""
+        for _ in range(2):
+            status = self.await_end(self.start("--integrate-now"))
+            if status == -1:
+                return
+            if status > 255:
+                self.outcome.shells_died += 1
+                continue
+            self.check_survivors()
+            if not self.is_misled(full=True):
+                break
+        wanted = 1 if invariants.not_integrated(self.world) else 0
+        if not invariants.completed(self.world):
+            wanted = 2
+        if status != wanted:
+            self.outcome.violations.append(f"the integration ended with {status}, not {wanted}")
+        self.outcome.violations += invariants.disintegrated(self.world, full=True)
 
     def check_survivors(self) -> None:
         """Check that the end of a run in peace is the end of every process.

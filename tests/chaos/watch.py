@@ -1,5 +1,6 @@
 """Look all the time at what must be true all the time."""
 
+import hashlib
 import json
 import threading
 import time
@@ -33,6 +34,9 @@ class Watch:
         #: How long the ledger was when a feedback of this time was first seen.
         self._called_back: dict[str, dict[int, int]] = defaultdict(dict)
         self._proven: int | None = None
+        #: How long the ledger was when a tree with a check was first seen recorded as green.
+        self._green: dict[str, int] = {}
+        self._keys = _keys(world)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look_always, daemon=True)
         self._thread.start()
@@ -53,6 +57,10 @@ class Watch:
         if self._proven is not None and begins.get("baseline", -1) >= self._proven:
             self._add("the baseline had succeeded, and was tried again")
         self._check_again(entries)
+        for number, (word, _, _, detail) in enumerate(entries):
+            tree, _, whose = detail.partition(":")
+            if word == "check" and number >= self._green.get(f"{tree} {self._keys[whose]}", number + 1):
+                self._add(f"{detail} was checked again, after it was recorded as green")
 
     def _check_again(self, entries: list[Entry]) -> None:
         """Check that no step whose success was recorded came a second time."""
@@ -117,6 +125,13 @@ class Watch:
         ):
             self._proven = self._count()
 
+        if self._keys:
+            with suppress(OSError):
+                for line in (self._world.state / "verified").read_text().splitlines():
+                    colour, _, proof = line.partition(" ")
+                    if colour == "green" and proof not in self._green:
+                        self._green[proof] = self._count()
+
     def _count(self) -> int:
         """Count the lines of the ledger."""
         return len(self._world.ledger.read_text().splitlines())
@@ -138,3 +153,15 @@ class Watch:
     def _add(self, violation: str) -> None:
         if violation not in self.violations:
             self.violations.append(violation)
+
+
+def _keys(world: World) -> dict[str, str]:
+    """Compute how the records call each check: as git calls a file with setup and check."""
+    integration = world.scenario.integration
+    if not integration:
+        return {}
+    found = {}
+    for whose in (*map(str, integration.checked), "last"):
+        text = f"{world.setup}\n{world.check(whose)}\n".encode()
+        found[whose] = hashlib.sha1(b"blob %d\0" % len(text) + text).hexdigest()
+    return found

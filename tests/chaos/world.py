@@ -1,5 +1,6 @@
 """The place of one storm: a small repository with a parallel directory, its script, agent and ledger."""
 
+import hashlib
 import os
 import shlex
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 from parallelgen.planning.plan import Plan, Task, Wave
 from parallelgen.settings import Settings
 from parallelgen.writing import generate, render
-from tests.chaos.scenario import Scenario
+from tests.chaos.scenario import Integration, Scenario
 
 #: Word, task, attempt and detail of a line in the ledger.
 Entry = tuple[str, str, int, str]
@@ -98,6 +99,9 @@ class World:
             (self.directory / "prompts" / f"{task.id}.txt").write_text(f"Do {task.id}.\n")
         for step, act in self.scenario.steps.baseline.items():
             self._write_acts(f"baseline.{step}", (act,))
+        if self.scenario.integration:
+            self._write_acts("integration.setup", (self.scenario.integration.setup,))
+            self._write_acts("integration.check", (self.scenario.integration.act,))
         self.manifest.write_text(_HEAD + (_EXECUTION if self.scenario.has_execution else "") + _TAIL + "\n")
         generate.write_scripts(self.script.parent, render.scripts(self._plan(), DIRECTORY))
         self.script.write_text(patient(self.script.read_text()))
@@ -110,6 +114,7 @@ class World:
     def _plan(self) -> Plan:
         steps = self.scenario.steps
         run = {step: self._command(step, "run") for step in steps.baseline}
+        integration = self.scenario.integration or Integration()
         waves: dict[int, list[Task]] = {}
         for task in self.scenario.tasks:
             own = {step: self._command(step, "own") for step in task.own}
@@ -121,7 +126,10 @@ class World:
         return Plan(
             title=DIRECTORY.rpartition("/")[2],
             tech_spec="TS-0007",
-            waves=tuple(Wave(number, tuple(tasks)) for number, tasks in sorted(waves.items())),
+            waves=tuple(
+                Wave(number, tuple(tasks), self.check(str(number)) if number in integration.checked else None)
+                for number, tasks in sorted(waves.items())
+            ),
             settings=Settings(
                 agent_command=self._command(),
                 task_timeout=60,
@@ -132,8 +140,20 @@ class World:
                 require_commits=steps.require_commits,
                 setup=run.get("setup", ""),
                 verify=run.get("verify", ""),
+                integrate=integration.when,
+                verify_integration=self.check("last") if integration.last else "",
+                skip_culprits=integration.skip_culprits,
             ),
         )
+
+    @property
+    def setup(self) -> str:
+        """Return the command that sets a worktree up, empty for none."""
+        return self._command("setup", "run") if "setup" in self.scenario.steps.baseline else ""
+
+    def check(self, whose: str) -> str:
+        """Write the command that checks what was merged: of a wave, or `last`."""
+        return self._command("check", whose)
 
     def _command(self, *words: str) -> str:
         """Write the command of an agent, or of a step and whose it is."""
@@ -160,6 +180,7 @@ class World:
         for task in self.scenario.tasks:
             if task.commands:
                 (self.root / f"of-{task.id}.txt").write_text("Nobody else changes this.\n")
+        (self.root / "shared.txt").write_text("Several change this.\n")
         for number in range(self.scenario.files):
             (self.root / f"file-{number:03}.txt").write_text(f"file {number}\n")
         for arguments in (
@@ -177,6 +198,31 @@ class World:
             hook.chmod(0o755)
         self.git("add", "-A")
         self.git("commit", "--quiet", "-m", "Start")
+
+    def move_base(self, move: str, number: int) -> None:
+        """Commit to the base branch, as a user does: a file `apart`, or one that tasks change (`share`)."""
+        name = "shared.txt" if move == "share" else f"apart-{number}.txt"
+        (self.root / name).write_text(f"by the user, {number}\n")
+        self.git("add", name)
+        self.git("commit", "--quiet", "-m", f"Change {name}")
+
+    def picture(self) -> dict[str, str]:
+        """Tell what the user's checkout is like, but for the parallel directory: files, HEAD, index."""
+        found = {
+            str(path.relative_to(self.root)): hashlib.sha1(path.read_bytes()).hexdigest()
+            for path in self.root.rglob("*")
+            if path.is_file()
+            and not path.is_relative_to(self.directory)
+            and not path.is_relative_to(self.root / ".git")
+        }
+        found |= {
+            "HEAD": self.git("symbolic-ref", "HEAD") + self.git("rev-parse", "HEAD"),
+            "index": self.git("ls-files", "--stage"),
+            "stash": self.git("for-each-ref", "refs/stash"),
+        }
+        for name in ("ORIG_HEAD", "MERGE_HEAD", "AUTO_MERGE", "CHERRY_PICK_HEAD"):
+            found[name] = str((self.root / ".git" / name).exists())
+        return found
 
     def entries(self) -> list[Entry]:
         """Read the ledger."""
