@@ -378,13 +378,13 @@ find_culprit() {
 was_green() {
   nth "$1"
   proof="$(read_git -C "$root" rev-parse "$commit^{tree}") $key"
-  grep -q -x -F "green $proof" -- "$state/verified" 2>/dev/null
+  grep -q -x -F -e "green $proof" -- "$state/verified" 2>/dev/null
 }
 
 # is_green <number> <times>: check the chain after so many merges, unless it was green, or has been red so many times
 is_green() {
   ! was_green "$1" || return 0
-  reds=$(grep -c -x -F "red $proof" -- "$state/verified" 2>/dev/null)
+  reds=$(grep -c -x -F -e "red $proof" -- "$state/verified" 2>/dev/null)
   [ "${reds:-0}" -lt "$2" ] || return 1
   progress "integration status=verifying${wave:+ wave=$wave}"
   if ! go_to "$commit" || ! add_submodules || ! include_files || ! set_up; then
