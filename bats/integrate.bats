@@ -365,12 +365,15 @@ END
   own=$(tip)
   move_base
   integrates 1
-  err_has "ERROR: $branch has commits of its own, and main has moved: merge that there by hand."
+  err_has "ERROR: $branch has commits that were not made here, and main has moved: merge that there by hand."
   same "$own" "$(tip)"
   # That it has been seen does not make it ours.
   integrates 1
   same "$own" "$(tip)"
   same "$branch" "$(git -C "$worktree" symbolic-ref --short HEAD)"
+  # Not the next time, either.
+  integrates 1
+  same "$own" "$(tip)"
   git -C "$worktree" merge --quiet --no-edit main
   own=$(tip)
   integrates 0
@@ -420,6 +423,39 @@ END
   VERIFY_INTEGRATION='test ! -e bad' integrates 1 --skip-culprits
   grep -q "^$own turns $branch red" "$err"
   same "$own" "$(tip)"
+}
+
+# bats test_tags=one-shell
+@test "what somebody has merged by hand is validated as well" {
+  project chain
+  own_commands <<'END'
+1 validation ! grep RED shared.txt
+END
+  task_done task-001 <<<'echo 1 >shared.txt'
+  task_done task-002 <<<'echo 2 >shared.txt'
+  integrates 1
+  git -C "$worktree" merge --quiet "$(git -C "$project" for-each-ref --format='%(refname)' 'refs/heads/feature/task-002*')" || :
+  echo RED >"$worktree/shared.txt"
+  git -C "$worktree" add shared.txt
+  git -C "$worktree" commit --quiet --no-edit
+  own=$(tip)
+  integrates 1
+  grep -q "turns $branch red" "$err"
+  same "$own" "$(tip)"
+}
+
+# bats test_tags=one-shell
+@test "a file that somebody has put into the worktree is not lost" {
+  project chain
+  each_done task-001
+  integrates 0
+  echo mine >"$worktree/task-002.txt"
+  each_done task-002
+  integrates 1
+  err_has "ERROR: somebody is at work in ../workspaces/${worktree##*/}: commit what is there, or move it away."
+  same mine "$(cat "$worktree/task-002.txt")"
+  rm "$worktree/task-002.txt"
+  integrates 0
 }
 
 # bats test_tags=one-shell
@@ -512,7 +548,11 @@ END
   rm -r "$home/workspaces"
   rm "$TEST_AGENTS/task-003.sh"
   completes --retry-failed
-  # The commit of the manifest has moved the base.
+  # The commit of the manifest has moved the base, and who has merged there is not known here.
+  integrates 1
+  err_has "ERROR: $branch has commits that were not made here, and main has moved: merge that there by hand."
+  git -C "$project" worktree add --quiet "$worktree" "$branch"
+  git -C "$worktree" merge --quiet --no-edit main
   integrates 0
   branch_has "$branch" task-003.txt
   branch_has "$branch" task-001.txt
@@ -912,6 +952,7 @@ verifying wave=1
 verifying wave=1
 left_out task=task-002 error=validation
 merged task=task-001
+verified wave=1
 left_out task=task-003 error=dependency by=task-002
 verifying wave=2
 merged task=task-004

@@ -151,6 +151,52 @@ Wave 2: 1/2 completed
 FRAME
 }
 
+# integration: print what the monitor says of the integration now
+integration() {
+  monitor
+  grep '^Integration: ' "$out"
+}
+
+# bats test_tags=portable
+@test "the monitor shows what the integration does, and that it is lost" {
+  own_commands <<'END'
+1 validation touch "$TEST_NOTES/up"; until test -e "$TEST_NOTES/go"; do sleep 0.1; done
+END
+  set -- --integrate end --verify-integration 'touch "$TEST_NOTES/last"; until test -e "$TEST_NOTES/go on"; do sleep 0.1; done'
+  launch "$@"
+  await test -e "$TEST_NOTES/up"
+  same 'Integration: verifying wave 1, 0/5 tasks merged' "$(integration)"
+  touch "$TEST_NOTES/go"
+  await test -e "$TEST_NOTES/last"
+  same 'Integration: verifying all of it, 3/5 tasks merged' "$(integration)"
+  kill -s KILL "$pid"
+  finish
+  same 'Integration: lost, 3/5 tasks merged' "$(integration)"
+  touch "$TEST_NOTES/go on"
+  end_naps
+  await nobody_lives
+  completes --retry-failed "$@"
+  same 'Integration: completed, 5/5 tasks merged' "$(integration)"
+}
+
+# bats test_tags=portable
+@test "the monitor counts what is left out, and shows it as long as there is room" {
+  all_completed
+  record integration status=failed branch=integration/TS-0042-inventory total=5 started=1000 \
+    'merged=task-001 task-002 task-003 ' 'left_out=task-004:conflict:with=task-003 task-005:dependency:by=task-004 '
+  same 'Integration: failed, 3/5 tasks merged, 2 left out' "$(integration)"
+  open_screen 80 10
+  sees 'Integration: failed'
+  sees '... 2 more'
+  sees '5 tasks: 5 completed'
+  tmux -L "$screen" resize-window -x 80 -y 11
+  await sees_no more
+  sees 'Integration: failed'
+  tmux -L "$screen" resize-window -x 80 -y 3
+  await sees_no Integration
+  sees '5 tasks: 5 completed'
+}
+
 # bats test_tags=portable
 @test "the monitor shows a run that goes on, a runner that died, and a dead run" {
   agent task-001 <<<'echo "step 1"; echo "step 2"; note up; await test -e "$TEST_NOTES/go"; exit 1'

@@ -4,7 +4,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from benchmarks import decide, idle, include, log, page, startup, throughput, worktrees
+from benchmarks import decide, idle, include, integrate, log, page, startup, throughput, worktrees
 from benchmarks.figures import Figure
 from benchmarks.process import adopt_orphans
 
@@ -14,6 +14,7 @@ GROUPS = {
     "include": include.measure,
     "decide": decide.measure,
     "log": log.measure,
+    "integrate": integrate.measure,
     "worktrees": worktrees.measure,
     "idle": idle.measure,
 }

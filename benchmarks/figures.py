@@ -25,7 +25,9 @@ class Figure:
     note: str = ""
 
     @classmethod
-    def against(cls, what: str, ours: Sequence[float], theirs: Sequence[float], limit: float) -> "Figure":
+    def against(
+        cls, what: str, ours: Sequence[float], theirs: Sequence[float], limit: float | None = None
+    ) -> "Figure":
         """Compare seconds that were taken in turn, pair by pair."""
         note = " and ".join(f"{significant(statistics.median(seconds))} s" for seconds in (ours, theirs))
         return cls(

@@ -95,9 +95,15 @@ def generate(root: Path, *options: str) -> None:
     )
 
 
-def git(root: Path, *arguments: str) -> str:
-    """Return what git answers in the project."""
+def git(root: Path, *arguments: str, given: str = "") -> str:
+    """Return what git answers in the project to what it is given."""
     answer = subprocess.run(
-        ["git", *arguments], cwd=root, env=environment(), capture_output=True, text=True, check=True
+        ["git", *arguments],
+        cwd=root,
+        env=environment(),
+        input=given,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return answer.stdout

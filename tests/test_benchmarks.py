@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import decide, page, process, project, throughput
+from benchmarks import decide, integrate, page, process, project, throughput
 from benchmarks.__main__ import GROUPS
 from benchmarks.figures import PERCENT, Figure, in_turn, significant
 
@@ -87,6 +87,11 @@ def test_our_run_and_the_peer_do_the_same_work(tmp_path: Path) -> None:
     project.generate(template, "--agent-command", throughput.AGENT)
     for command in (project.SCRIPT, project.write_peer(template, names, throughput.AGENT, 2)):
         assert throughput.take(template, command) > 0.2
+
+
+@pytest.mark.parametrize("command", [integrate.OURS, integrate.peer("merge-tree"), integrate.peer("merge")])
+def test_branches_are_merged_in_each_way(tmp_path: Path, command: tuple[str, ...]) -> None:
+    assert integrate.take(integrate.make(tmp_path / "template", 2), command) > 0
 
 
 def test_decisions_are_measured_on_the_plan_of_the_goal() -> None:

@@ -45,7 +45,8 @@ def _told(event: Event, tasks: Tasks) -> str:
 def line(now: Integration) -> str:
     """Say in a line how it is getting on, or what came of it."""
     of = "" if now.total is None else f"/{now.total}"
-    return f"Integration: {_doing(now)}, {now.count}{of} tasks merged"
+    left_out = f", {len(now.left_out)} left out" if now.left_out else ""
+    return f"Integration: {_doing(now)}, {now.count}{of} tasks merged{left_out}"
 
 
 def _doing(now: Integration) -> str:

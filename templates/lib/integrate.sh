@@ -7,9 +7,9 @@ integrate() {
   last_wave=$1 left_out='' chain='' kept=0
   use_own integration
   find_start
-  work=$(list_work) || { warn "ERROR: cannot list what has completed" && return 1; }
-  total=$(say "$work" | grep -c .)
-  [ "$total" -gt 0 ] || return 0
+  work=$(list_work) || { warn "ERROR: cannot list what has completed" && work='' && return 1; }
+  [ -n "$work" ] || return 0
+  total=$(say "$work" | grep -c '')
   read_clock
   integration_started=$now integration_started_at=$now_at
   keep_log "$logs/integration"
@@ -21,7 +21,7 @@ integrate() {
   # What was red may be green the next time.
   [ "$verdict" = interrupted ] || [ ! -f "$state/verified" ] ||
     { sed '/^green /!d' <"$state/verified" >"$state/.verified" && mv -f -- "$state/.verified" "$state/verified"; }
-  record_integration "$verdict" "finished=$now" "finished_at=$now_at"
+  record_integration "$verdict" "finished=$now" "finished_at=$now_at" || verdict=failed
   [ "$verdict" != failed ] || warn "In $integration: ${merged:-none}" \
     "Not in it: $(say "$work" | awk -v merged=" $merged" '!index(merged, " " $2 " ") { printf "%s ", $2 }')"
   progress "integration status=$verdict merged=$(($(say "$merged" | wc -w)))/$total branch=$integration${integrated:+ tip=$integrated}"
@@ -29,7 +29,7 @@ integrate() {
 }
 
 # find_start: find out where the merges begin. Sets: integrated (empty without a branch) base (a commit) start was_cut_off (1: the
-# latest integration did not come to its end)
+# latest integration did not come to its end) unseen (0: not all that is on the branch was checked here, from the first merge on)
 find_start() {
   integrated=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$integration^{commit}")
   base=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$base_branch^{commit}") || base=$base_commit
@@ -38,10 +38,13 @@ find_start() {
   case $record_status in
     running | interrupted) was_cut_off=1 ;;
   esac
-  # When the base has moved it begins anew from there, unless somebody has committed to the branch. Not the record tells that: a crash
-  # may have come between the branch and it, and what somebody has committed stands below later merges.
-  contains "$start" "$base" || ! made=$(read_git -C "$root" log --first-parent --format=%s "$start" "^$base" \
-    ${record_base_commit:+"^$record_base_commit"}) || say "$made" | grep . | grep -q -v "^Merge [^ ]* into $integration\$" || start=$base
+  # When the base has moved it begins anew from there, unless there is anything on the branch but merges that were made here.
+  unseen=$(read_git -C "$root" rev-list --first-parent "$start" "^$base" ${record_base_commit:+"^$record_base_commit"} |
+    awk -v known="$(cat -- "$state/merges" 2>/dev/null)" '
+      BEGIN { for (n = split(known, part); n > 0; n--) is_known[part[n]] }
+      !($1 in is_known) { found = 1 }
+      END { if (found) print 0 }')
+  [ -n "$unseen" ] || contains "$start" "$base" || start=$base
 }
 
 # contains <commit> <commit>: true when the first contains the second
@@ -82,10 +85,10 @@ do_integration() {
   [ "$verify_limit" -gt 0 ] || verify_limit=$TASK_TIMEOUT
   error=integration
   if ! contains "$start" "$base"; then
-    warn "ERROR: $integration has commits of its own, and $base_branch has moved: merge that there by hand."
+    warn "ERROR: $integration has commits that were not made here, and $base_branch has moved: merge that there by hand."
   elif chain=$(list_chain) && record_integration running && open_worktree; then
     error='' candidate=$start length=$(($(say "$chain" | grep -c '') - 1)) can_merge_trees=0
-    kept=$length history=$length
+    kept=$length history=$length green=$length
     ! run_git -C "$worktree" merge-tree --write-tree "$start" "$start" >/dev/null 2>&1 || can_merge_trees=1
     anew=1 in_chain=''
     while [ "$anew" -eq 1 ]; do
@@ -97,7 +100,7 @@ do_integration() {
       go_to "$integration"
     else
       go_to "$start"
-    fi
+    fi && read_changes --untracked-files=all && mv -f -- "$changes" "$state/$id.before"
   fi
   error=${error:-integration}
 }
@@ -116,11 +119,13 @@ list_chain() {
       }'
 }
 
-# nth <number>: look at the chain after so many merges. Sets: commit merged_task (- for a commit that is none of ours)
+# nth <number>: look at the chain after so many merges. Sets: commit merged_task (- for a commit that is none of ours) error
 nth() {
   read -r commit merged_task <<EOF
 $(say "$chain" | sed "$(($1 + 1))!d")
 EOF
+  # Who had to find it was killed.
+  [ -n "$commit" ] || error=${error:-state}
 }
 
 # record_integration <status> [<key=value>...]: record how far it has come. Sets: merged (the tasks that are in it, a blank behind each)
@@ -131,7 +136,7 @@ record_integration() {
     !NF { is_chain = 1; next }
     is_chain { if (n++ <= kept) is_in[$2]; next }
     { id[++count] = $2; if ($1 == "in") is_in[$2] }
-    END { for (i = 1; i <= count; i++) if (id[i] in is_in) printf "%s ", id[i] }')
+    END { for (i = 1; i <= count; i++) if (id[i] in is_in) printf "%s ", id[i] }') || return
   write_record integration "status=$integration_status" "branch=$integration" "base_branch=$base_branch" "base_commit=$base" \
     "tip=$integrated" "total=$total" "merged=$merged" "left_out=$left_out" "started=$integration_started" \
     "started_at=$integration_started_at" "$@"
@@ -159,9 +164,11 @@ open_worktree() {
   go_to "$start"
 }
 
-# is_untouched: true when nothing is in the worktree alone but merges of ours
+# is_untouched: true when nothing is in the worktree alone but merges of ours, and what was there when the latest integration ended
 is_untouched() {
-  [ ! -e "$git_dir/MERGE_HEAD" ] && [ ! -e "$git_dir/index.lock" ] && read_changes --untracked-files=no && [ ! -s "$changes" ] &&
+  read_left --untracked-files=all || return
+  stop_signal=TERM
+  [ ! -e "$git_dir/MERGE_HEAD" ] && [ ! -e "$git_dir/index.lock" ] && [ ! -s "$changes" ] &&
     ! read_git -C "$worktree" log --format=%s HEAD --not --branches --tags --remotes | grep -q -v "^Merge .* into $integration\$"
 }
 
@@ -181,14 +188,15 @@ go_to() {
 # merge_tasks: merge what is to be merged, wave after wave, and validate each; false when it ends before the last
 merge_tasks() {
   for wave in $waves; do
-    merge_each "$(say "$work" | awk -v wave="$wave" '$1 != "in" && $4 == wave')" && check_wave || return
+    tasks=$(say "$work" | awk -v wave="$wave" '$4 == wave') || return
+    [ -z "$tasks" ] || { merge_each "$tasks" && check_wave; } || return
   done
 }
 
 # merge_each <lines of work>: merge these tasks; false when no more can be merged
 merge_each() {
   while read -r what task task_name rest task_deps task_commit rest; do
-    [ -z "$task" ] || merge_task || return
+    [ "$what" = in ] || merge_task || return
   done <<EOF
 $1
 EOF
@@ -204,7 +212,7 @@ merge_task() {
     # Its commit may be there.
     contains "$candidate" "$task_commit" && return
     if [ $? -ne 1 ]; then
-      warn "$task is left out of $integration: its branch is gone."
+      warn "$task is left out of $integration: its branch is gone, and so is its commit."
       leave_out branch
       return
     fi
@@ -217,11 +225,6 @@ merge_task() {
         ;;
     esac
   done
-  if [ "$what" = gone ] && ! read_git -C "$root" cat-file -e "$task_commit^{commit}" 2>/dev/null; then
-    warn "$task is left out of $integration: its branch is gone, and so is its commit"
-    leave_out branch
-    return
-  fi
   ! merge || return 0
   [ -z "$cause$error" ] || return 1
   find_rival
@@ -298,11 +301,11 @@ clashes() {
   fi
 }
 
-# check_wave: validate what was merged since the branch has moved; false when integration ends here
+# check_wave: validate what was merged since the last check; false when integration ends here
 check_wave() {
-  [ "$length" -gt "$kept" ] || return 0
-  check=$(say "$own_commands" | sed -n "s/^$wave validation //p")
-  [ -z "$check" ] || settle "$kept"
+  [ "$length" -gt "$green" ] || [ -n "$unseen" ] || return 0
+  check=$(say "$own_commands" | sed -n "s/^$wave validation //p") || return
+  [ -z "$check" ] || settle "${unseen:-$green}"
 }
 
 # check_all: check the whole after the last wave; false when it is red
@@ -317,18 +320,21 @@ check_all() {
   fi
 }
 
-# settle <floor>: check the chain, and move the branch there when it is green; false when it is red, by a merge behind the floor
+# settle <floor>: check the chain, and move the branch there when it is green; false when it is red, by a merge behind the floor. Sets:
+# green (so many merges were checked)
 settle() {
-  key=$(say "$SETUP_COMMAND" "$check" | ask_git hash-object --stdin) flaky=
+  floor=$1 flaky=''
+  check_key=$(say "$SETUP_COMMAND" "$check" | ask_git hash-object --stdin) || return
   if ! is_green "$length" 1; then
     [ -z "$cause$error" ] || return 1
     if ! is_green "$length" 2; then
-      [ -n "$cause$error" ] || ! find_culprit "$1" || drop_culprit
+      [ -n "$cause$error" ] || ! find_culprit || drop_culprit
       return 1
     fi
     flaky=1
     warn "WARNING: '$check' has failed and then succeeded on the same tree: it is flaky."
   fi
+  green=$length
   keep "$length" && progress "integration status=verified${wave:+ wave=$wave}${flaky:+ flaky=1}"
 }
 
@@ -340,16 +346,16 @@ drop_culprit() {
     error=validation
     return
   fi
-  chain=$(say "$chain" | sed "$((low + 1))q") length=$low anew=1
+  chain=$(say "$chain" | sed "$((low + 1))q") length=$low green=$floor anew=1
   in_chain=$(say "$chain" | awk '{ printf "%s ", $2 }')
   nth "$low"
   candidate=$commit
 }
 
-# find_culprit <floor>: the chain is red at its end: find the first merge behind the floor with which it is. False when that cannot be
+# find_culprit: the chain is red at its end: find the first merge behind the floor with which it is. False when that cannot be
 # told. Sets: high (its number) low (that before it) task error
 find_culprit() {
-  low=$1 high=$length
+  low=$floor high=$length
   ! was_green "$kept" || low=$kept
   while [ $((high - low)) -gt 1 ]; do
     middle=$(((low + high) / 2))
@@ -360,7 +366,7 @@ find_culprit() {
       high=$middle
     fi
   done
-  if [ "$low" -eq "$1" ] && { [ "$high" -eq "$low" ] || ! is_green "$low" 1; }; then
+  if [ "$low" -eq "$floor" ] && { [ "$high" -eq "$low" ] || ! is_green "$low" 1; }; then
     [ -z "$cause$error" ] || return 1
     error=validation
     warn "ERROR: '$check' fails before any of these merges as well: it cannot tell which of them to leave out. The end of the log:"
@@ -377,7 +383,7 @@ find_culprit() {
 # was_green <number>: true when the check has succeeded on the chain after so many merges. Sets: proof (what is recorded of it)
 was_green() {
   nth "$1"
-  proof="$(read_git -C "$root" rev-parse "$commit^{tree}") $key"
+  proof="$(read_git -C "$root" rev-parse "$commit^{tree}") $check_key"
   grep -q -x -F -e "green $proof" -- "$state/verified" 2>/dev/null
 }
 
@@ -387,6 +393,7 @@ is_green() {
   reds=$(grep -c -x -F -e "red $proof" -- "$state/verified" 2>/dev/null)
   [ "${reds:-0}" -lt "$2" ] || return 1
   progress "integration status=verifying${wave:+ wave=$wave}"
+  record_integration running "verifying=${wave:-last}"
   if ! go_to "$commit" || ! add_submodules || ! include_files || ! set_up; then
     error=${error:-worktree}
     return 1
@@ -408,7 +415,7 @@ is_green() {
 keep() {
   nth "$1"
   if [ "$commit" != "$integrated" ]; then
-    if ! own "$integration" ||
+    if ! say "$chain" | awk -v from="$history" -v to="$1" 'NR > from + 1 && NR <= to + 1 { print $1 }' >>"$state/merges" || ! own "$integration" ||
       ! run_git -C "$root" update-ref -m "integrate: $merged_task" "refs/heads/$integration" "$commit" "$integrated" 2>>"$log"; then
       complain "cannot move $integration:"
       error=branch
@@ -459,8 +466,8 @@ integrate_now() {
   open_records
   open_workspaces
   stopping='' again=' '
-  integrate ''
-  [ "$total" -gt 0 ] || fail "Nothing was done: no task of '$parallel_dir' has completed."
+  integrate '' || [ -n "$work" ] || exit 1
+  [ -n "$work" ] || fail "Nothing was done: no task of '$parallel_dir' has completed."
   outcome=$verdict
   if read_record run; then
     run_outcome=$record_status run_started_at=$record_started_at run_finished_at=$record_finished_at base_commit=$record_base_commit

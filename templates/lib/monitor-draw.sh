@@ -115,10 +115,22 @@ draw_frame() {
       return text "  base " value["run:base_branch"]
     }
 
+    # Sets: integration, its status; empty where there is none, or no room for it.
+    function describe_integration(    text, check, id) {
+      integration = rows && rows < 4 ? "" : value["integration:status"]
+      if (integration == "running" && !is_alive(".integration.start")) integration = "lost"
+      check = value["integration:verifying"]
+      text = integration
+      if (integration == "running") text = check == "" ? "merging" : "verifying " (check == "last" ? "all of it" : "wave " check)
+      text = text ", " split(value["integration:merged"], id, " ") "/" value["integration:total"] " tasks merged"
+      if (value["integration:left_out"] != "") text = text ", " split(value["integration:left_out"], id, " ") " left out"
+      return "Integration: " text
+    }
+
     # Where there is no room for all: first what runs, then what failed, what waits, and what is done.
     function choose(    room, turn, i, need) {
       for (i = 1; i <= total; i++) need += 1 + (wave[i] != wave[i - 1])
-      room = rows ? rows - 3 : need
+      room = rows ? rows - 3 - (integration != "") : need
       if (need > room) room--
       hidden = total
       for (turn = 1; turn <= 4; turn++)
@@ -222,13 +234,15 @@ draw_frame() {
       emit(paint(1, fit(title "  " at, width)))
       text = describe_run()
       emit(paint(style[run], fit(text, width)))
+      text = describe_integration()
       choose()
       for (i = 1; i <= total; i++) {
         if (wave[i] != wave[i - 1] && wave[i] in open)
           emit(paint(1, "Wave " wave[i] ": " done[wave[i]] + 0 "/" in_wave[wave[i]] " completed"))
         if (shown[i]) emit(describe_task(i))
       }
-      if (hidden && (!rows || printed < rows - 1)) emit("  ... " hidden " more")
+      if (hidden && (!rows || printed < rows - 1 - (integration != ""))) emit("  ... " hidden " more")
+      if (integration != "") emit(paint(style[integration], fit(text, width)))
       emit(fit(describe_totals(), width))
       printf "%s%s%s", (full_screen ? "\033[H" : ""), frame, (full_screen ? "\033[J" : "\n")
     }

@@ -44,7 +44,7 @@ print_sight() {
   printf '\n'
   cd -- "$state" 2>/dev/null || return 0
   [ -r /proc/self/stat ] || LC_ALL=C TZ=UTC0 ps -A -o pid= -o stat= -o lstart=
-  set -- run *.start *.steps *.session *.result
+  set -- run integration .integration.start *.start *.steps *.session *.result
   if [ "$crowded" -eq 0 ]; then
     set -- "$@" ..//*.log
   else
@@ -161,8 +161,8 @@ monitor() {
   need awk cat date dd tail
   locate "$scripts/.."
   choose_look
-  # Header, totals and, for each task and wave, a line.
-  line_count=$(plan | awk '{ lines += 1 + ($3 != wave); wave = $3 } END { print lines + 3 }')
+  # Header, integration, totals and, for each task and wave, a line.
+  line_count=$(plan | awk '{ lines += 1 + ($3 != wave); wave = $3 } END { print lines + 4 }')
   # POSIX has a tail of one file only.
   tail_takes_many=1
   tail -c 1 -- /dev/null /dev/null >/dev/null 2>&1 || tail_takes_many=0

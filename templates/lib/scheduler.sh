@@ -67,7 +67,7 @@ integrate_wave() {
   write_manifest
   integrate "${detail#end}" || [ -n "$stopping" ] || { stopping=integration && reason=integration; }
   integrated_waves="$integrated_waves$detail "
-  [ "$total" -eq 0 ] || [ "$detail" = end ] || branch_from=$integrated
+  [ -z "$work" ] || [ "$detail" = end ] || branch_from=$integrated
   watch_signals
   read_clock
   # There is more to do at once.

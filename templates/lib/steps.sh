@@ -17,7 +17,7 @@ find_commands() {
       "$id,boundary,"*) boundary=$text ;;
     esac
   done <<EOF
-$own_commands
+$(say "$own_commands" | grep -e "^$id ")
 EOF
 }
 

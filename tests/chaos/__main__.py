@@ -78,6 +78,9 @@ def _outcomes(options: argparse.Namespace, folder: Path) -> Iterator[Outcome]:
                 wanted += faults.every_within(calls, range(1, faults.MOST_CHANGES, options.every), way)
         for _, outcome in faults.sufferings(wanted, folder, options.jobs, steps=True):
             yield outcome
+        wanted = faults.of_integration(folder / "calls")[:: options.every]
+        for _, outcome in faults.sufferings(wanted, folder, options.jobs, integrate=True):
+            yield outcome
     else:
         seeds = range(options.first, options.first + options.runs) if options.seed is None else [options.seed]
         yield from storms(seeds, folder, options.jobs, keep=options.keep)

@@ -10,11 +10,11 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.chaos import invariants
-from tests.chaos.scenario import Scenario, Steps, Task
+from tests.chaos.scenario import Integration, Scenario, Steps, Task
 from tests.chaos.storm import LIMIT, Outcome, Voyage
 from tests.chaos.watch import Watch
 from tests.chaos.world import World
@@ -99,14 +99,15 @@ class Fault:
         return f"{self.command} {self.number} {self.way} {self.within}"
 
 
-def small(shell: tuple[str, ...] = ("sh",), seconds: float = 0, *, steps: bool = False) -> Scenario:
+def small(seconds: float = 0, *, steps: bool = False, integrate: bool = False) -> Scenario:
     """Return a small plan of two waves, whose agents pause for so many seconds after their first commit.
 
-    With `steps` there are include, setup and verify before and after them, and a baseline before all.
+    With `steps` there are include, setup and verify before and after them, and a baseline before all. With
+    `integrate` all is merged in the end, where one task conflicts, and one turns the second wave red.
     """
     work = f"work; pause {seconds}; finish" if seconds else "work; finish"
     run: dict[str, tuple[str, ...]] = {"setup": ("litter; succeed",), "verify": ("succeed",)} if steps else {}
-    tasks = (
+    tasks: tuple[Task, ...] = (
         Task(
             "task-001",
             "task-001-users",
@@ -128,9 +129,17 @@ def small(shell: tuple[str, ...] = ("sh",), seconds: float = 0, *, steps: bool =
         ),
         Task("task-003", "task-003-shop", 2, ("task-001", "task-002"), (work,), run),
     )
+    if integrate:
+        tasks = (
+            replace(tasks[0], acts=("share; work; finish",)),
+            replace(tasks[1], acts=("share; work; finish",)),
+            replace(tasks[2], acts=("redden wave; work; finish",), deps=()),
+            Task("task-004", "task-004-cart", 2, ("task-002",), ("work; finish",)),
+            Task("task-005", "task-005-till", 2, ("task-001",), ("work; finish",)),
+        )
     return Scenario(
         seed=0,
-        shell=shell,
+        shell=("sh",),
         files=2,
         slow_git="",
         has_execution=True,
@@ -146,6 +155,9 @@ def small(shell: tuple[str, ...] = ("sh",), seconds: float = 0, *, steps: bool =
             commit_leftovers=steps,
             require_commits=steps,
         ),
+        integration=Integration("end", frozenset({1, 2}), last=True, skip_culprits=True)
+        if integrate
+        else None,
     )
 
 
@@ -165,20 +177,27 @@ def wrap(folder: Path) -> dict[str, str]:
     return {"PATH": f"{box}:{os.environ.get('PATH', os.defpath)}", "FAULTS": str(folder / "faults")}
 
 
-def list_calls(folder: Path, *, steps: bool = False) -> dict[str, list[str]]:
-    """Run in peace, and list the calls of each command."""
-    world = World(folder, small(steps=steps))
+def list_calls(folder: Path, *options: str, **kind: bool) -> dict[str, list[str]]:
+    """Run a small plan of this kind in peace, and list the calls of each command."""
+    world = World(folder, small(**kind))
     world.build()
     voyage = Voyage(world, Outcome(world.scenario))
-    status = voyage.await_end(voyage.start(**wrap(folder)))
+    status = voyage.await_end(voyage.start(*options, **wrap(folder)))
     voyage.machine.crash()
-    if status != 0:
+    if status != (1 if invariants.not_integrated(world) else 0):
         raise RuntimeError((folder / "run-1.txt").read_text())
     calls = {
         path.name: path.read_text(errors="replace").splitlines() for path in (folder / "faults").iterdir()
     }
     shutil.rmtree(folder)
     return calls
+
+
+def of_integration(folder: Path, ways: Iterable[str] = WAYS) -> list[Fault]:
+    """List what can go wrong with the calls of an integration: those that come when the tasks are done."""
+    calls = list_calls(folder, integrate=True)
+    before = {name: len(made) for name, made in list_calls(folder, "--integrate=no", integrate=True).items()}
+    return [fault for fault in every(calls, ways) if fault.number > before.get(fault.command, 0)]
 
 
 def every(calls: Mapping[str, Sequence[str]], ways: Iterable[str] = WAYS) -> list[Fault]:
@@ -199,21 +218,21 @@ def every_within(calls: Mapping[str, Sequence[str]], steps: Iterable[int], way: 
 
 
 def sufferings(
-    faults: Iterable[Fault], folder: Path, jobs: int, *, steps: bool = False
+    faults: Iterable[Fault], folder: Path, jobs: int, **kind: bool
 ) -> Iterator[tuple[Fault, Outcome]]:
     """Suffer these faults, some at a time, and yield each outcome as it comes."""
 
     def one(fault: Fault) -> tuple[Fault, Outcome]:
-        return fault, suffer(fault, folder / str(fault).replace(" ", "-"), steps=steps)
+        return fault, suffer(fault, folder / str(fault).replace(" ", "-"), **kind)
 
     with ThreadPoolExecutor(jobs) as pool:
         for future in as_completed([pool.submit(one, fault) for fault in faults]):
             yield future.result()
 
 
-def suffer(fault: Fault, folder: Path, shell: tuple[str, ...] = ("sh",), *, steps: bool = False) -> Outcome:
+def suffer(fault: Fault, folder: Path, **kind: bool) -> Outcome:
     """Run with one fault, then resume in peace, and look at what is left."""
-    world = World(folder, small(shell, steps=steps))
+    world = World(folder, small(**kind))
     world.build()
     environment = {**wrap(folder), "FAULT": str(fault)}
     outcome = Outcome(world.scenario)
@@ -228,11 +247,16 @@ def suffer(fault: Fault, folder: Path, shell: tuple[str, ...] = ("sh",), *, step
                 break
             voyage.machine.wait(name, 0.003)
         else:
-            outcome.violations += hear(voyage, name, voyage.await_end(name))
+            status = voyage.await_end(name)
+            outcome.violations += hear(voyage, name, status)
+            if status == 0 and world.scenario.integration:
+                outcome.violations.append(f"{name} says that all is in, where there are conflict and culprit")
         # Who was killed at once has not written it.
         if (call := folder / "faults" / "fired" / "call").exists():
             voyage.tell(f"{fault}: {call.read_text(errors='replace').strip()}")
         voyage.peaceful()
+        if world.scenario.integration:
+            voyage.integrate()
     finally:
         voyage.machine.crash()
         watch.close()

@@ -30,6 +30,12 @@ def test_a_call_that_fails_in_a_plan_with_setup_and_verify_loses_nothing(tmp_pat
     _suffer(faults.every(calls, ["fail"])[::SAMPLE], tmp_path, steps=True)
 
 
+def test_a_call_that_fails_while_all_is_merged_loses_nothing(tmp_path: Path) -> None:
+    wanted = faults.of_integration(tmp_path / "calls", ["fail"])[::SAMPLE]
+    wanted += faults.of_integration(tmp_path / "calls", ["crash_before", "crash_after"])[:: 5 * SAMPLE]
+    _suffer(wanted, tmp_path, integrate=True)
+
+
 def test_a_list_of_processes_that_is_cut_short_is_made_again(tmp_path: Path) -> None:
     calls = faults.list_calls(tmp_path / "calls")
     kills = faults.every(calls, ["kill_before", "kill_after"])
@@ -42,11 +48,11 @@ def test_a_crash_inside_git_loses_nothing(tmp_path: Path) -> None:
     _suffer(faults.every_within(calls, STEPS, "crash_within"), tmp_path)
 
 
-def _suffer(wanted: list[faults.Fault], folder: Path, *, steps: bool = False) -> None:
+def _suffer(wanted: list[faults.Fault], folder: Path, **kind: bool) -> None:
     assert wanted
     wrong = [
         f"{fault}\n{outcome}"
-        for fault, outcome in faults.sufferings(wanted, folder, jobs=3, steps=steps)
+        for fault, outcome in faults.sufferings(wanted, folder, jobs=3, **kind)
         if outcome.violations
     ]
     assert not wrong, f"{len(wrong)} of {len(wanted)} faults\n" + "\n".join(wrong)

@@ -76,7 +76,7 @@ Integration: failed, 2/3 tasks merged
 
 === Integration Failed ===
 
-Integration: failed, 2/3 tasks merged
+Integration: failed, 2/3 tasks merged, 1 left out
   branch: integration/TS-0001-shop (abc)
   worktree: ../workspaces/integration-TS-0001-shop
   log: {project.typed}/logs/integration.log

@@ -135,15 +135,15 @@ def test_a_line_says_how_it_is_getting_on() -> None:
         "Integration: merging, 0/4 tasks merged",
         "Integration: merging, 2/4 tasks merged",
         "Integration: verifying wave 1, 2/4 tasks merged",
-        "Integration: verifying all of it, 1/4 tasks merged",
-        "Integration: failed, 1/4 tasks merged",
+        "Integration: verifying all of it, 1/4 tasks merged, 3 left out",
+        "Integration: failed, 1/4 tasks merged, 3 left out",
     ]
 
 
 def test_the_report_says_what_is_in_and_what_is_not_and_why() -> None:
     lines = (*ONE_BY_ONE[:7], "integration status=failed merged=1/4 branch=integration/x tip=" + "a" * 40)
     assert text.part(with_tasks(*lines), "p/logs/integration.log", "../w/integration-x") == [
-        "Integration: failed, 1/4 tasks merged",
+        "Integration: failed, 1/4 tasks merged, 2 left out",
         f"  branch: integration/x ({'a' * 12})",
         "  worktree: ../w/integration-x",
         "  log: p/logs/integration.log",
@@ -269,7 +269,7 @@ def test_status_tells_of_it_after_the_tasks() -> None:
         """
 Total: 1/4 tasks completed
 
-Integration: lost (its process is gone; use 'parallelgen integrate' to continue), 0/1 tasks merged
+Integration: lost (its process is gone; use 'parallelgen integrate' to continue), 0/1 tasks merged, 1 left out
   branch: integration/x (abc)
   worktree: ../w/integration-x
   log: parallel/x/logs/integration.log
