@@ -24,7 +24,9 @@ integrate() {
   record_integration "$verdict" "finished=$now" "finished_at=$now_at" || verdict=failed
   [ "$verdict" != failed ] || warn "In $integration: ${merged:-none}" \
     "Not in it: $(say "$work" | awk -v merged=" $merged" '!index(merged, " " $2 " ") { printf "%s ", $2 }')"
-  progress "integration status=$verdict merged=$(($(say "$merged" | wc -w)))/$total branch=$integration${integrated:+ tip=$integrated}"
+  # shellcheck disable=SC2086  # ids
+  set -- $merged
+  progress "integration status=$verdict merged=$#/$total branch=$integration${integrated:+ tip=$integrated}"
   [ "$verdict" = completed ]
 }
 
