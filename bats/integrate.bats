@@ -406,7 +406,7 @@ END
   own=$(tip)
   "$PERL" -e 'printf "%040d\n", $_ for 1 .. 5000' >>"$state/merges"
   move_base
-  integrates 1
+  integrates 2
   same "$own" "$(tip)"
 }
 
