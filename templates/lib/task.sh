@@ -138,7 +138,7 @@ keep_time() {
     # bash may lose a trap: the verdict ends us as well, and the runner is told until it has heard.
     is_alive "$runner" "$runner_identity" && [ ! -s "$state/$id.result" ] || return 0
     for file in "$setup_log" "$verify_log"; do
-      [ "$2" != USR2 ] || [ ! -f "$file" ] || [ "$(wc -c <"$file")" -le "$MAX_LOG_SIZE" ] || cut_log "$file"
+      [ "$2" != USR2 ] || [ ! -f "$file" ] || ! size=$(wc -c <"$file") || [ "$size" -le "$MAX_LOG_SIZE" ] || cut_log "$file"
     done
     read_clock
     left=$((due - now))
