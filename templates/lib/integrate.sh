@@ -2,20 +2,35 @@
 
 # integrate <wave>: merge the branches of the tasks that have completed up to this wave (empty: of all) into the integration
 # branch, in plan order, and check them; true when all are in it, and green. Done as a task is, here and now. Sets: total (how
-# many tasks that are) integrated (the tip of the branch)
+# many tasks that are) integrated (the tip of the branch) verdict (empty: it has not begun)
 integrate() {
-  last_wave=$1 left_out='' chain='' kept=0
+  last_wave=$1 left_out='' kept=0 verdict=''
   use_own integration
+  # Each check has a limit of its own.
+  limit=31536000
   find_start
-  work=$(list_work) || { warn "ERROR: cannot list what has completed" && work='' && return 1; }
+  { work=$(list_work) && chain=$(list_chain); } || { warn "ERROR: cannot list what has completed" && work='' && return 1; }
   [ -n "$work" ] || return 0
   total=$(say "$work" | grep -c '')
+  # Who has amended a branch that is in does not want both.
+  if [ -z "$unseen" ] && say "$chain" "" "$work" | awk '
+    !NF { is_work = 1; next }
+    !is_work { is_in[$2]; next }
+    $1 == "todo" && $2 in is_in { found = 1 }
+    END { exit !found }'; then
+    start=$base
+    { work=$(list_work) && chain=$(list_chain); } || return 1
+  fi
+  may_begin || return
   read_clock
   integration_started=$now integration_started_at=$now_at
   keep_log "$logs/integration"
   printf '' >"$log"
   forget_verdict
-  say "$work" | awk '$1 == "in" && $7 == "0" { print $2 " has nothing to merge." }'
+  printf '' >"$state/integration.conflicts"
+  say "$work" | awk '
+    $1 == "in" && $7 == "0" { print $2 " has nothing to merge." }
+    $1 != "gone" && $8 != $6 { print $2 " has changed since it completed: its branch is merged as it is now." }'
   progress "integration status=started branch=$integration tasks=$total"
   run_here do_integration
   # What was red may be green the next time.
@@ -24,7 +39,9 @@ integrate() {
   record_integration "$verdict" "finished=$now" "finished_at=$now_at" || verdict=failed
   [ "$verdict" != failed ] || warn "In $integration: ${merged:-none}" \
     "Not in it: $(say "$work" | awk -v merged=" $merged" '!index(merged, " " $2 " ") { printf "%s ", $2 }')"
-  progress "integration status=$verdict merged=$(($(say "$merged" | wc -w)))/$total branch=$integration${integrated:+ tip=$integrated}"
+  # shellcheck disable=SC2086  # ids
+  set -- $merged
+  progress "integration status=$verdict merged=$#/$total branch=$integration${integrated:+ tip=$integrated}"
   [ "$verdict" = completed ]
 }
 
@@ -56,7 +73,7 @@ contains() {
   read_git -C "$root" merge-base --is-ancestor "$2" "$1" 2>/dev/null
 }
 
-# list_work: print `WHAT ID NAME WAVE DEPS COMMIT COMMITS` for each task that has completed up to last_wave, in plan order. WHAT is
+# list_work: print `WHAT ID NAME WAVE DEPS COMMIT COMMITS TIP` for each task that has completed up to last_wave, in plan order. WHAT is
 # `in` when start contains its branch, `gone` when there is none and the commit is the one that was recorded, else `todo`
 list_work() {
   {
@@ -77,7 +94,7 @@ list_work() {
     {
       branch = prefix $2
       what = index(taken, " " $2 " ") || !(branch in commit) ? "gone" : branch in is_in ? "in" : "todo"
-      print what, $1, $2, $3, $4, (what == "gone" ? tip[$1] : commit[branch]), commits[$1]
+      print what, $1, $2, $3, $4, (what == "gone" ? tip[$1] : commit[branch]), commits[$1] + 0, tip[$1]
     }
     END { exit !is_whole }'
 }
@@ -87,10 +104,7 @@ do_integration() {
   [ -z "$stopping" ] || cause=interrupted
   # A check that hangs must not hold up a night.
   [ "$verify_limit" -gt 0 ] || verify_limit=$TASK_TIMEOUT
-  error=integration
-  if ! contains "$start" "$base"; then
-    warn "ERROR: $integration has commits that were not made here, and $base_branch has moved: merge that there by hand."
-  elif chain=$(list_chain) && record_integration running && open_worktree; then
+  if record_integration running && open_worktree; then
     error='' candidate=$start length=$(($(say "$chain" | grep -c '') - 1)) can_merge_trees=0
     kept=$length history=$length green=$length
     ! run_git -C "$worktree" merge-tree --write-tree "$start" "$start" >/dev/null 2>&1 || can_merge_trees=1
@@ -104,9 +118,20 @@ do_integration() {
       go_to "$integration"
     else
       go_to "$start"
-    fi && read_changes --untracked-files=all && mv -f -- "$changes" "$state/$id.before"
+    fi && note_files
   fi
   error=${error:-integration}
+}
+
+# may_begin: false when somebody else has to do something first
+may_begin() {
+  if ! contains "$start" "$base"; then
+    warn "ERROR: $integration has commits that were not made here, and $base_branch has moved: merge that there by hand."
+    return 1
+  elif is_there "$worktree" && read_worktree && ! is_unfinished && [ "$was_cut_off" -eq 0 ] && ! is_untouched; then
+    warn "ERROR: somebody is at work in $WORKSPACE_ROOT/${worktree##*/}: commit what is there, or move it away."
+    return 1
+  fi
 }
 
 # list_chain: print the chain of merges as it is at the start, COMMIT ID each, after a line with what it begins with
@@ -146,7 +171,7 @@ record_integration() {
     "started_at=$integration_started_at" "$@"
 }
 
-# open_worktree: have the worktree, at the start; false when somebody is at work there
+# open_worktree: have the worktree, at the start; false when it cannot be made
 open_worktree() {
   at=
   if is_there "$worktree"; then
@@ -155,17 +180,19 @@ open_worktree() {
       used=0
       repair_worktree >>"$log" 2>&1 || { complain "cannot take the worktree $WORKSPACE_ROOT/${worktree##*/}:" && return 1; }
     elif ! is_untouched; then
-      if [ "$was_cut_off" -eq 0 ]; then
-        warn "ERROR: somebody is at work in $WORKSPACE_ROOT/${worktree##*/}: commit what is there, or move it away."
-        return 1
-      fi
-      # What a crash has left a person can tell from work.
+      # A crash has left it; a person can tell that from work.
       set_aside && forget_steps || return
     fi
   fi
   is_there "$worktree" || add_worktree --detach "$worktree" "$start" ||
     { [ -n "$cause" ] || complain "cannot make the worktree $WORKSPACE_ROOT/${worktree##*/}:" && return 1; }
-  go_to "$start"
+  # Of submodules git has to know which commit contains which.
+  go_to "$start" && add_submodules
+}
+
+# note_files: remember what is in the worktree and not committed: setup and checks have made it
+note_files() {
+  read_changes --untracked-files=all && mv -f -- "$changes" "$state/$id.before"
 }
 
 # is_untouched: true when nothing is in the worktree alone but merges of ours, and what was there when the latest integration ended
@@ -199,7 +226,7 @@ merge_tasks() {
 
 # merge_each <lines of work>: merge these tasks; false when no more can be merged
 merge_each() {
-  while read -r what task task_name rest task_deps task_commit rest; do
+  while read -r what task task_name rest task_deps task_commit commits rest; do
     [ "$what" = in ] || merge_task || return
   done <<EOF
 $1
@@ -212,8 +239,8 @@ merge_task() {
   case " $in_chain$left_out" in
     *" $task "* | *" $task:"*) return ;;
   esac
-  if [ "$what" = gone ]; then
-    # Its commit may be there.
+  if [ "$what" = gone ] || [ "$commits" = 0 ]; then
+    # What it is made of may be in.
     contains "$candidate" "$task_commit" && return
     if [ $? -ne 1 ]; then
       warn "$task is left out of $integration: its branch is gone, and so is its commit."
@@ -231,8 +258,14 @@ merge_task() {
   done
   ! merge || return 0
   [ -z "$cause$error" ] || return 1
+  if [ -z "$conflict" ]; then
+    complain "$task is left out of $integration: git cannot merge it:"
+    leave_out merge
+    return
+  fi
   find_rival
   warn "$task is left out of $integration: it conflicts with $rival in $conflict"
+  say "$task $conflict" >>"$state/integration.conflicts"
   leave_out conflict "with=$rival"
 }
 
@@ -275,7 +308,6 @@ merge_in_worktree() {
   if [ "$1" -eq 0 ]; then
     candidate=$(read_git -C "$worktree" rev-parse HEAD) && at=$candidate
   else
-    [ -n "$conflict$cause" ] || { conflict='what git tells' && complain "cannot merge $task_branch:"; }
     return 1
   fi
 }
@@ -402,13 +434,15 @@ is_green() {
     error=${error:-worktree}
     return 1
   fi
+  note_files
   tip=$commit verify=$check colour=green
   lines=$(grep -c '' <"$log")
   say "[run-parallel.sh: $1 of $length merges, the last of them ${merged_task#-}]" >>"$log"
   verify_work || colour=red
   settled=
   [ -z "$cause" ] || return 1
-  # It may have changed what it had to check.
+  # What it leaves does not count for the next one; but git cannot tell it from what setup has made.
+  [ -s "$state/$id.before" ] || git_step -C "$worktree" clean --quiet -f -d
   [ "$colour" = green ] || { at='' error='' && tail -n +"$((lines + 1))" -- "$log" | tail -n 20 >"$state/integration.red"; }
   end_line "$state/verified"
   say "$colour $proof" >>"$state/verified" || error=state
@@ -437,13 +471,14 @@ keep() {
 
 # check_integration: report what stands in the way of it. Sets: integration (its branch)
 check_integration() {
-  integration=integration/${dir##*/}
+  # What no branch can be called.
+  integration=integration/$(say "${dir##*/}" | sed 's/[][ ~^:?*\\]/-/g; s/\.\./--/g; s/@{/@-/g; s/^\./-/; s/\.$/-/; s/\.lock$/-lock/')
   [ "$INTEGRATE" != no ] || [ "$mode" = integrate ] || return 0
   [ "$is_repository" -eq 1 ] || return 0
   use_own integration
-  read_git check-ref-format "refs/heads/$integration" ||
-    object "git refuses a branch '$integration'" "Rename the parallel directory."
-  ! has_branch integration || object "git cannot have the branch '$integration' beside 'integration'" "Rename that one."
+  for other in integration $(read_git -C "$root" for-each-ref --count=1 --format='%(refname:lstrip=2)' "refs/heads/$integration/"); do
+    ! has_branch "$other" || object "git cannot have the branch '$integration' beside '$other'" "Rename that one."
+  done
   find_owner "$integration"
   # In a clone the manifest knows.
   [ -n "$made_by" ] || ! { read_record integration || [ "${imported#*"${newline}integration "}" != "$imported" ]; } || made_by=$dir_name
@@ -463,6 +498,8 @@ integrate_now() {
   [ -s "$state/run" ] || [ ! -f "$manifest" ] || import_outcomes
   read_record run
   BASE_BRANCH=${BASE_BRANCH:-$record_base_branch}
+  # Where that is gone, what the run started from.
+  read_git -C "$root" rev-parse --quiet --verify "${BASE_BRANCH:-HEAD}^{commit}" >/dev/null || BASE_BRANCH=$record_base_commit
   resolve_base
   check_integration
   find_included
@@ -470,7 +507,7 @@ integrate_now() {
   open_records
   open_workspaces
   stopping='' again=' '
-  integrate '' || [ -n "$work" ] || exit 1
+  integrate '' || [ -n "$verdict" ] || exit 2
   [ -n "$work" ] || fail "Nothing was done: no task of '$parallel_dir' has completed."
   outcome=$verdict
   if read_record run; then

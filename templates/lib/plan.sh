@@ -13,7 +13,7 @@ use_task() {
 # use_own <name>: let something of ours be done as a task is, under an id that no task can have
 use_own() {
   id=.$1 name=$1 wave=0 deps=- limit=- prompt='' attempt=1 tried=0 slot=1 resuming=1 probe='' ended_by='' waited=0 limits=0
-  limited_since='' first_started=''
+  limited_since='' first_started='' cause='' step='' stopped_step='' settled=''
   use_task
 }
 
