@@ -8,7 +8,7 @@ load helper
 facts() {
   local word key value facts
   printf '%s\n' now=100 slots=3 schedule=waves halt=never retries=0 retry_delay=5 only_wave= stopping= running= to_adopt= \
-    ended= again= skip= branches= opened= closed= agent=claude agents= paused= refused= max_cost= limit_wait=0 began=0
+    ended= again= skip= branches= opened= closed= integrate=no integrated= agent=claude agents= paused= refused= max_cost= limit_wait=0 began=0
   while read -r -a words; do
     for word in "${words[@]}"; do
       key=${word%%=*} value=${word#*=}

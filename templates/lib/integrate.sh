@@ -41,12 +41,14 @@ integrate() {
   record_integration "$verdict" "finished=$now" "finished_at=$now_at" "tidy=$is_tidy" "error=$error" "culprit=$culprit" || verdict=failed
   [ "$verdict" != failed ] || warn "In $integration: ${merged:-none}" \
     "Not in it: $(say "$work" | awk -v merged=" $merged" '!index(merged, " " $2 " ") { printf "%s ", $2 }')"
-  progress "integration status=$verdict merged=$(($(say "$merged" | wc -w)))/$total branch=$integration${integrated:+ tip=$integrated}${error:+ error=$error}${culprit:+ by=$culprit}"
+  # shellcheck disable=SC2086  # ids
+  set -- $merged
+  progress "integration status=$verdict merged=$#/$total branch=$integration${integrated:+ tip=$integrated}${error:+ error=$error}${culprit:+ by=$culprit}"
   [ "$verdict" = completed ]
 }
 
 # find_start: find out where the merges begin. Sets: integrated (empty without a branch) base (a commit) start was_cut_off (1: the
-# latest integration did not come to its end) unseen (0: not all that is on the branch was checked here, from the first merge on)
+# latest integration did not come to its end) unseen (0: there are commits on the branch that were not made here)
 find_start() {
   integrated=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$integration^{commit}")
   base=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$base_branch^{commit}") || base=$base_commit
@@ -105,6 +107,8 @@ do_integration() {
   if record_integration running && open_worktree; then
     error='' candidate=$start length=$(($(say "$chain" | grep -c '') - 1)) can_merge_trees=0
     kept=$length history=$length green=$length
+    # What was merged when there was nothing to check it with.
+    grep -q -e "^green $(read_git -C "$root" rev-parse "$start^{tree}") " -- "$state/verified" 2>/dev/null || unseen=0
     # It takes attributes from the worktree: where a branch changes them, all are merged there.
     ! run_git -C "$worktree" merge-tree --write-tree "$start" "$start" >/dev/null 2>&1 || ! attributes=$(say "$work" |
       awk '$1 != "in" { print $6 }' | ask_git -C "$root" rev-list -n 1 --stdin "^$start" -- ':(glob)**/.gitattributes' 2>/dev/null) ||

@@ -33,12 +33,7 @@ write_manifest() {
       printf "%s\n  }", member("tasks", "{\n" tasks "\n    }")
     }
     function list_outside(id,   path, list) {
-      while ((getline path < (ENVIRON["state"] "/" id ".outside")) > 0) {
-        # In a string of JSON there is nothing but UTF-8.
-        if (path !~ /^([\040-\176]|[\302-\337][\200-\277]|[\340-\357][\200-\277][\200-\277]|[\360-\364][\200-\277][\200-\277][\200-\277])*$/)
-          gsub(/[^\040-\176]/, "?", path)
-        list = add(list, ", ", quoted(path))
-      }
+      while ((getline path < (ENVIRON["state"] "/" id ".outside")) > 0) list = add(list, ", ", quoted(path))
       close(ENVIRON["state"] "/" id ".outside")
       return list
     }

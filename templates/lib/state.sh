@@ -191,7 +191,9 @@ show_status() {
 show_integration() {
   read_record integration && [ -n "$record_status" ] || return 0
   [ "$record_status$owner" != running ] || record_status=lost
-  line="integration status=$record_status merged=$(($(say "$record_merged" | wc -w)))/$record_total branch=$record_branch"
+  # shellcheck disable=SC2086  # ids
+  set -- $record_merged
+  line="integration status=$record_status merged=$#/$record_total branch=$record_branch"
   for key in tip base_commit started started_at finished finished_at error; do
     eval "value=\$record_$key"
     line="$line${value:+ $key=$value}"

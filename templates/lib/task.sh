@@ -138,7 +138,7 @@ keep_time() {
     # bash may lose a trap: the verdict ends us as well, and the runner is told until it has heard.
     is_alive "$runner" "$runner_identity" && [ ! -s "$state/$id.result" ] || return 0
     for file in "$setup_log" "$verify_log"; do
-      [ "$2" != USR2 ] || [ ! -f "$file" ] || [ "$(wc -c <"$file")" -le "$MAX_LOG_SIZE" ] || cut_log "$file"
+      [ "$2" != USR2 ] || [ ! -f "$file" ] || ! size=$(wc -c <"$file") || [ "$size" -le "$MAX_LOG_SIZE" ] || cut_log "$file"
     done
     read_clock
     left=$((due - now))
@@ -199,9 +199,17 @@ count_commits() {
 # (how many, empty for none)
 find_outside() {
   [ -n "$scope$boundary" ] && [ "${commits:-0}" -gt 0 ] || return 0
-  read_git -C "$root" log --first-parent --no-merges --no-renames --format= --name-only -z "$start_commit..$tip" | tr '\n\000' ' \n' | LC_ALL=C sort -u |
+  read_git -C "$root" log --first-parent --no-merges --no-renames --format= --name-only -z "$start_commit..$tip" | tr '\n\000' ' \n' |
+    LC_ALL=C sort -u | LC_ALL=C awk '
+      # Some shells do not read what is not UTF-8, and a manifest must not hold it.
+      function is_text(path) {
+        gsub(/[\302-\337][\200-\277]|[\340-\357][\200-\277][\200-\277]|[\360-\364][\200-\277][\200-\277][\200-\277]/, "", path)
+        return path !~ /[^\040-\176]/
+      }
+      !is_text($0) { gsub(/[^\040-\176]/, "?") }
+      NF' |
     while IFS= read -r path; do
-      [ -z "$path" ] || { { [ -z "$scope" ] || matches "$path" "$scope"; } && ! matches "$path" "$boundary"; } || say "$path"
+      { { [ -z "$scope" ] || matches "$path" "$scope"; } && ! matches "$path" "$boundary"; } || say "$path"
     done >"$state/$id.outside"
   outside=$(grep -c '' <"$state/$id.outside")
   outside=${outside#0}
