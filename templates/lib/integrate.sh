@@ -106,9 +106,14 @@ do_integration() {
   [ "$verify_limit" -gt 0 ] || verify_limit=$TASK_TIMEOUT
   if record_integration running && open_worktree; then
     error='' candidate=$start length=$(($(say "$chain" | grep -c '') - 1)) can_merge_trees=0
-    kept=$length history=$length green=$length
-    # What was merged when there was nothing to check it with.
-    grep -q -e "^green $(read_git -C "$root" rev-parse "$start^{tree}") " -- "$state/verified" 2>/dev/null || unseen=0
+    kept=$length history=$length
+    # What has come behind that was merged when there was nothing to check it with.
+    green=$({ { cat -- "$state/verified" 2>/dev/null || :; } && say "" &&
+      read_git -C "$root" log --first-parent --reverse --format=%T "$start" "^$base"; } | awk '
+        !NF { is_chain = 1; next }
+        !is_chain { if ($1 == "green") is_green[$2]; next }
+        { n++; if ($1 in is_green) last = n }
+        END { print last + 0 }') || green=0
     # It takes attributes from the worktree: where a branch changes them, all are merged there.
     ! run_git -C "$worktree" merge-tree --write-tree "$start" "$start" >/dev/null 2>&1 || ! attributes=$(say "$work" |
       awk '$1 != "in" { print $6 }' | ask_git -C "$root" rev-list -n 1 --stdin "^$start" -- ':(glob)**/.gitattributes' 2>/dev/null) ||
