@@ -55,7 +55,7 @@ integrates() {
 
 # told: print what was said of the integration, without what each line begins with
 told() {
-  sed -n "s/^\[PROGRESS\] integration status=//p" "$out" | sed "s: branch=$branch::; s/ tip=[0-9a-f]*$//"
+  sed -n "s/^\[PROGRESS\] integration status=//p" "$out" | sed "s: branch=$branch::; s/ tip=[0-9a-f]*//"
 }
 
 # tells: what was said of the integration is what stdin says
@@ -225,7 +225,7 @@ verifying wave=1
 verifying wave=1
 left_out task=task-002 error=validation
 merged task=task-001
-failed merged=1/2
+failed merged=1/2 error=validation
 END
   out_has '[PROGRESS] execution status=failed reason=integration'
   grep -q "^task-002 turns $branch red" "$err"
@@ -935,7 +935,7 @@ verifying wave=1
 left_out task=task-003 error=validation
 merged task=task-001
 merged task=task-002
-failed merged=2/4
+failed merged=2/4 error=validation
 END
   same 'task-001.txt task-002.txt' "$(files "$branch")"
   grep -q "^task-003 turns $branch red" "$err"
@@ -1003,6 +1003,7 @@ END
   VERIFY_INTEGRATION="$(check 'test "$(grep -c . "$TEST_NOTES/checks")" -gt 1')" integrates 0
   tells <<'END'
 started tasks=2
+verifying
 verifying
 verifying
 merged task=task-001
@@ -1314,7 +1315,7 @@ END
   project chain
   each_done task-001
   integrates 0
-  sed -i s/^status=.*/status=running/ "$state/integration"
+  sed -i '/^tidy=/d; s/^status=.*/status=running/' "$state/integration"
   echo half >>"$worktree/README.md"
   task_done task-002 <<<'echo 2 >task-002.txt'
   integrates 0

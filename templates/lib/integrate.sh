@@ -4,7 +4,7 @@
 # branch, in plan order, and check them; true when all are in it, and green. Done as a task is, here and now. Sets: total (how
 # many tasks that are) integrated (the tip of the branch) verdict (empty: it has not begun)
 integrate() {
-  last_wave=$1 left_out='' kept=0 verdict=''
+  last_wave=$1 left_out='' kept=0 verdict='' flaky='' culprit='' is_tidy=''
   use_own integration
   # Each check has a limit of its own.
   limit=31536000
@@ -36,25 +36,25 @@ integrate() {
   # What was red may be green the next time.
   [ "$verdict" = interrupted ] || [ ! -f "$state/verified" ] ||
     { sed '/^green /!d' <"$state/verified" >"$state/.verified" && mv -f -- "$state/.verified" "$state/verified"; }
-  record_integration "$verdict" "finished=$now" "finished_at=$now_at" || verdict=failed
+  # Who is left out, and why, is told of each.
+  [ "$error" != left_out ] || error=
+  record_integration "$verdict" "finished=$now" "finished_at=$now_at" "tidy=$is_tidy" "error=$error" "culprit=$culprit" || verdict=failed
   [ "$verdict" != failed ] || warn "In $integration: ${merged:-none}" \
     "Not in it: $(say "$work" | awk -v merged=" $merged" '!index(merged, " " $2 " ") { printf "%s ", $2 }')"
   # shellcheck disable=SC2086  # ids
   set -- $merged
-  progress "integration status=$verdict merged=$#/$total branch=$integration${integrated:+ tip=$integrated}"
+  progress "integration status=$verdict merged=$#/$total branch=$integration${integrated:+ tip=$integrated}${error:+ error=$error}${culprit:+ by=$culprit}"
   [ "$verdict" = completed ]
 }
 
 # find_start: find out where the merges begin. Sets: integrated (empty without a branch) base (a commit) start was_cut_off (1: the
-# latest integration did not come to its end) unseen (0: not all that is on the branch was checked here, from the first merge on)
+# latest integration did not come to its end) unseen (0: there are commits on the branch that were not made here)
 find_start() {
   integrated=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$integration^{commit}")
   base=$(read_git -C "$root" rev-parse --quiet --verify "refs/heads/$base_branch^{commit}") || base=$base_commit
   start=${integrated:-$base} was_cut_off=0
   read_record integration
-  case $record_status in
-    running | interrupted) was_cut_off=1 ;;
-  esac
+  [ -z "$record_status" ] || [ -n "$record_tidy" ] || was_cut_off=1
   # When the base has moved it begins anew from there, unless there is anything on the branch but merges that were made here.
   unseen=$({
     { [ ! -f "$state/merges" ] || cat -- "$state/merges"; } && say "" merges &&
@@ -107,7 +107,12 @@ do_integration() {
   if record_integration running && open_worktree; then
     error='' candidate=$start length=$(($(say "$chain" | grep -c '') - 1)) can_merge_trees=0
     kept=$length history=$length green=$length
-    ! run_git -C "$worktree" merge-tree --write-tree "$start" "$start" >/dev/null 2>&1 || can_merge_trees=1
+    # What was merged when there was nothing to check it with.
+    grep -q -e "^green $(read_git -C "$root" rev-parse "$start^{tree}") " -- "$state/verified" 2>/dev/null || unseen=0
+    # It takes attributes from the worktree: where a branch changes them, all are merged there.
+    ! run_git -C "$worktree" merge-tree --write-tree "$start" "$start" >/dev/null 2>&1 || ! attributes=$(say "$work" |
+      awk '$1 != "in" { print $6 }' | ask_git -C "$root" rev-list -n 1 --stdin "^$start" -- ':(glob)**/.gitattributes' 2>/dev/null) ||
+      [ -n "$attributes" ] || can_merge_trees=1
     anew=1 in_chain=''
     while [ "$anew" -eq 1 ]; do
       anew=0
@@ -118,9 +123,9 @@ do_integration() {
       go_to "$integration"
     else
       go_to "$start"
-    fi && note_files
+    fi && note_files && is_tidy=1
   fi
-  error=${error:-integration}
+  [ -n "$accepted" ] || error=${error:-left_out}
 }
 
 # may_begin: false when somebody else has to do something first
@@ -167,8 +172,8 @@ record_integration() {
     { id[++count] = $2; if ($1 == "in") is_in[$2] }
     END { for (i = 1; i <= count; i++) if (id[i] in is_in) printf "%s ", id[i] }') || return
   write_record integration "status=$integration_status" "branch=$integration" "base_branch=$base_branch" "base_commit=$base" \
-    "tip=$integrated" "total=$total" "merged=$merged" "left_out=$left_out" "started=$integration_started" \
-    "started_at=$integration_started_at" "$@"
+    "tip=$integrated" "total=$total" "merged=$merged" "left_out=$left_out" "flaky=$flaky" "started=$integration_started" \
+    "started_at=$integration_started_at" ${1+"$@"}
 }
 
 # open_worktree: have the worktree, at the start; false when it cannot be made
@@ -197,10 +202,15 @@ note_files() {
 
 # is_untouched: true when nothing is in the worktree alone but merges of ours, and what was there when the latest integration ended
 is_untouched() {
-  read_left --untracked-files=all || return
+  if [ "$was_cut_off" -eq 1 ]; then
+    # Files that git does not know may be what a check has left, and are in nobody's way.
+    read_changes --untracked-files=no
+  else
+    read_left --untracked-files=all
+  fi || return
   stop_signal=TERM
   [ ! -e "$git_dir/MERGE_HEAD" ] && [ ! -e "$git_dir/index.lock" ] && [ ! -s "$changes" ] &&
-    ! read_git -C "$worktree" log --format=%s HEAD --not --branches --tags --remotes | grep -q -v "^Merge .* into $integration\$"
+    ! read_git -C "$worktree" log --format=%s HEAD --not --branches --tags --remotes | grep -q -v -F -e " into $integration"
 }
 
 # go_to <commit or branch>: check it out in the worktree, without what a check may have changed there. Sets: at (what is there) error
@@ -337,11 +347,14 @@ clashes() {
   fi
 }
 
-# check_wave: validate what was merged since the last check; false when integration ends here
+# check_wave: validate the wave, when anything was merged; false when integration ends here
 check_wave() {
-  [ "$length" -gt "$green" ] || [ -n "$unseen" ] || return 0
+  [ "$length" -gt "$history" ] || [ -n "$unseen" ] || return 0
   check=$(say "$own_commands" | sed -n "s/^$wave validation //p") || return
-  [ -z "$check" ] || settle "${unseen:-$green}"
+  # What has come into an earlier wave may turn this one red.
+  floor=$green
+  [ "$length" -gt "$green" ] || floor=$history
+  [ -z "$check" ] || settle "${unseen:-$floor}"
 }
 
 # check_all: check the whole after the last wave; false when it is red
@@ -359,37 +372,24 @@ check_all() {
 # settle <floor>: check the chain, and move the branch there when it is green; false when it is red, by a merge behind the floor. Sets:
 # green (so many merges were checked)
 settle() {
-  floor=$1 flaky=''
+  floor=$1 is_flaky=''
   check_key=$(say "$SETUP_COMMAND" "$check" | ask_git hash-object --stdin) || return
-  if ! is_green "$length" 1; then
-    [ -z "$cause$error" ] || return 1
-    if ! is_green "$length" 2; then
-      [ -n "$cause$error" ] || ! find_culprit || drop_culprit
+  until is_green "$length" 1; do
+    [ -z "$cause$error" ] && find_culprit || return 1
+    # What is red once is believed only when it is red again.
+    if ! is_green "$high" 2; then
+      [ -n "$cause$error" ] || drop_culprit
       return 1
     fi
-    flaky=1
+    is_flaky=1 flaky="$flaky${wave:-last} "
     warn "WARNING: '$check' has failed and then succeeded on the same tree: it is flaky."
-  fi
+  done
   green=$length
-  keep "$length" && progress "integration status=verified${wave:+ wave=$wave}${flaky:+ flaky=1}"
+  keep "$length" && progress "integration status=verified${wave:+ wave=$wave}${is_flaky:+ flaky=1}"
 }
 
-# drop_culprit: cut the chain before the culprit, and put that on the branch. Sets: anew (1: the others are to be merged anew) in_chain
-# error
-drop_culprit() {
-  # What stands on the branch since before is not ours to take away.
-  if [ "$high" -le "$history" ] || ! leave_out validation || ! keep "$low" || [ "$SKIP_CULPRITS" -eq 0 ]; then
-    error=validation
-    return
-  fi
-  chain=$(say "$chain" | sed "$((low + 1))q") length=$low green=$floor anew=1
-  in_chain=$(say "$chain" | awk '{ printf "%s ", $2 }')
-  nth "$low"
-  candidate=$commit
-}
-
-# find_culprit: the chain is red at its end: find the first merge behind the floor with which it is. False when that cannot be
-# told. Sets: high (its number) low (that before it) task error
+# find_culprit: the chain is red at its end: find the first merge behind the floor with which it is. False when that cannot be told. Sets:
+# high (its number) low (that before it) error
 find_culprit() {
   low=$floor high=$length
   ! was_green "$kept" || low=$kept
@@ -402,18 +402,35 @@ find_culprit() {
       high=$middle
     fi
   done
+  # A check that fails without any of them has no culprit.
   if [ "$low" -eq "$floor" ] && { [ "$high" -eq "$low" ] || ! is_green "$low" 1; }; then
     [ -z "$cause$error" ] || return 1
     error=validation
     warn "ERROR: '$check' fails before any of these merges as well: it cannot tell which of them to leave out. The end of the log:"
-  else
-    nth "$high"
-    task=$merged_task
-    [ "$task" != - ] || task=$commit
-    warn "$task turns $integration red. The end of the log with it:"
+    indent <"$state/integration.red" >&2
   fi
-  indent <"$state/integration.red" >&2
   [ -z "$error" ]
+}
+
+# drop_culprit: name the culprit, cut the chain before it, and put that on the branch. Sets: anew (1: the others are to be merged
+# anew) in_chain culprit error
+drop_culprit() {
+  nth "$high"
+  task=$merged_task
+  [ "$task" != - ] || task=$commit
+  warn "$task turns $integration red. The end of the log with it:"
+  indent <"$state/integration.red" >&2
+  if [ "$high" -le "$history" ]; then
+    # What stands on the branch since before is not ours to take away.
+    culprit=$task error=validation
+  elif ! leave_out validation || ! keep "$low" || [ "$SKIP_CULPRITS" -eq 0 ]; then
+    error=validation
+  else
+    chain=$(say "$chain" | sed "$((low + 1))q") length=$low green=$floor anew=1
+    in_chain=$(say "$chain" | awk '{ printf "%s ", $2 }')
+    nth "$low"
+    candidate=$commit
+  fi
 }
 
 # was_green <number>: true when the check has succeeded on the chain after so many merges. Sets: proof (what is recorded of it)
@@ -483,7 +500,7 @@ check_integration() {
   # In a clone the manifest knows.
   [ -n "$made_by" ] || ! { read_record integration || [ "${imported#*"${newline}integration "}" != "$imported" ]; } || made_by=$dir_name
   [ "$made_by" = "$dir_name" ] || ! has_branch "$integration" ||
-    object "Branch already exists: $integration" "No run of '$parallel_dir' has made it. Rename it."
+    object "Branch already exists: $integration" "It was made by ${made_by:-nobody who is known}, not by '$parallel_dir'. Rename it, or the directory."
   checkout=$(read_git -C "$root" worktree list --porcelain 2>/dev/null | own=$worktree ref="branch refs/heads/$integration" awk '
     /^worktree / { place = substr($0, 10) }
     $0 == ENVIRON["ref"] && place != ENVIRON["own"] { print place }')

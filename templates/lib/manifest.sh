@@ -68,6 +68,7 @@ write_manifest() {
       if (status !~ /^(completed|skipped)$/) is_open = 1
       next
     }
+    !phase && $1 == "integration" && $2 == "status=verified" { next }
     !phase && $1 == "integration" {
       if ($3 !~ /^task=/) integration = facts(2)
       else if ($2 == "status=merged") merged = add(merged, ", ", quoted(substr($3, 6)))

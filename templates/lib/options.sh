@@ -76,7 +76,7 @@ parse_options() {
   done
   [ -z "$only_wave" ] || [ -z "$only_task" ] || usage_error "--wave and --task exclude each other"
   [ "$retry$force" != 11 ] || usage_error "--retry-failed and --force exclude each other"
-  [ "$mode" != integrate ] || [ -z "$only_wave$only_task" ] || usage_error "--integrate-now takes what has completed, of all waves"
+  [ "$mode" != integrate ] || [ "$retry$force$only_wave$only_task" = 00 ] || usage_error "--integrate-now takes what has completed, of all waves"
   [ "$retry$fresh" != 01 ] || usage_error "--fresh needs --retry-failed"
   [ "$follow" -eq 0 ] || [ "$mode" = logs ] || usage_error "--follow needs --logs"
   [ -z "$only_task" ] || [ "$mode" != run ] || mode=task
