@@ -878,9 +878,10 @@ END
   old_git
   each_done task-001
   task_done task-002 <<<'echo 2 >lock'
-  integrates 0
+  # Where setup has left something, nothing is cleared away.
+  SETUP_COMMAND='echo x >built' integrates 0
   same 2 "$(git -C "$project" show "$branch:lock")"
-  same '' "$(git -C "$worktree" status --porcelain)"
+  same '?? built' "$(git -C "$worktree" status --porcelain)"
 }
 
 # --- who turns it red
