@@ -296,6 +296,21 @@ END
 }
 
 # bats test_tags=one-shell
+@test "a task that has only what its dependency has is not merged" {
+  project chain
+  agent task-002 <<<'finish'
+  completes
+  integrates 0
+  tells <<'END'
+started tasks=3
+merged task=task-001
+merged task=task-003
+completed merged=3/3
+END
+  same "$(git -C "$project" rev-parse main)" "$(git -C "$project" rev-parse "$branch~2")"
+}
+
+# bats test_tags=one-shell
 @test "where nobody has committed there is nothing to integrate, and all is in" {
   project one
   agent task-001 <<<'finish'
@@ -422,6 +437,45 @@ END
 }
 
 # bats test_tags=one-shell
+@test "a branch that was amended after it was merged is in once, as it is now, and all is merged anew" {
+  project four
+  each_done task-001 task-002 task-003
+  integrates 0
+  # The second time the record knows neither what was merged nor what is there.
+  for text in once twice; do
+    git -C "$project" worktree add --quiet "$home/maker" feature/task-002-b
+    echo "$text" >"$home/maker/task-002.txt"
+    git -C "$home/maker" commit --quiet -a --amend --no-edit
+    git -C "$project" worktree remove "$home/maker"
+    integrates 0
+    out_has 'task-002 has changed since it completed: its branch is merged as it is now.'
+    same "$text" "$(git -C "$project" show "$branch:task-002.txt")"
+    same "$(git -C "$project" rev-parse main)" "$(git -C "$project" rev-parse "$branch~3")"
+    same 1 "$(git -C "$project" log --format=%s "$branch" | grep -c 'Do task-002')"
+  done
+}
+
+# bats test_tags=one-shell
+@test "a base branch that is gone: it starts from what the run has started from" {
+  project chain
+  completes
+  start=$(git -C "$project" rev-parse main)
+  git -C "$project" checkout --quiet --detach
+  git -C "$project" branch --quiet -D main
+  integrates 0
+  same "$start" "$(git -C "$project" rev-parse "$branch~3")"
+}
+
+# bats test_tags=one-shell
+@test "a directory with a blank and an umlaut: the branch has what git takes" {
+  project one project 'Größe der Dinge'
+  branch=integration/Größe-der-Dinge
+  completes --integrate end
+  same task-001.txt "$(files "$branch" | sed 's/.* //')"
+  integrates 0
+}
+
+# bats test_tags=one-shell
 @test "a red commit of somebody's on the branch is named, and stays there" {
   project chain
   completes
@@ -483,6 +537,17 @@ END
   git -C "$project" branch -m "$branch" integration
   integrates 2
   grep -q "git cannot have the branch '$branch' beside 'integration'" "$err"
+}
+
+# bats test_tags=one-shell
+@test "a branch below the name of its own is refused before anything is done" {
+  project one
+  git -C "$project" branch "$branch/mine"
+  completes --integrate end --dry-run
+  err_has "WARNING: git cannot have the branch '$branch' beside '$branch/mine'"
+  refuses --integrate end --preflight
+  refuses --integrate end
+  same '' "$(started)"
 }
 
 # bats test_tags=one-shell
@@ -753,6 +818,69 @@ END
 }
 
 # bats test_tags=one-shell
+@test "no conflict: with --submodules a submodule that one task moves on farther than the other" {
+  project four
+  export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=protocol.file.allow GIT_CONFIG_VALUE_0=always
+  git init --quiet "$home/library"
+  for step in base left right; do
+    git -C "$home/library" -c user.name=x -c user.email=x@example.org commit --quiet --allow-empty -m "$step"
+    git -C "$home/library" branch "$step"
+  done
+  git -C "$project" submodule --quiet add "$home/library" library
+  git -C "$project/library" checkout --quiet origin/base
+  commit_all
+  for step in left right; do
+    at=$(git -C "$home/library" rev-parse "$step")
+    task_done "task-00$([ "$step" = left ] && echo 1 || echo 2)" \
+      <<<"git update-index --cacheinfo 160000,$at,library; git commit --quiet -m $step; git reset --quiet"
+  done
+  SUBMODULES=1 VERIFY_INTEGRATION='test "$(git -C library log -1 --format=%s)" = right' integrates 0
+  same "$at" "$(git -C "$project" rev-parse "$branch:library")"
+}
+
+# bats test_tags=one-shell
+@test "conflict: by the attributes that a task brings" {
+  project four
+  seq 30 >"$project/lock"
+  commit_all
+  task_done task-001 <<<'echo "lock -merge" >.gitattributes'
+  task_done task-002 <<<'sed -i s/^1$/one/ lock'
+  task_done task-003 <<<'sed -i s/^30$/thirty/ lock'
+  integrates 1
+  tells <<'END'
+started tasks=3
+left_out task=task-003 error=conflict with=task-002
+merged task=task-001
+merged task=task-002
+failed merged=2/3
+END
+  err_has "task-003 is left out of $branch: it conflicts with task-002 in lock"
+}
+
+# bats test_tags=one-shell
+@test "a merge that fails without a conflict has no rival" {
+  project four
+  both_do 'echo one >one' 'echo two >two'
+  git -C "$project" config --remove-section user
+  git -C "$project" config user.useConfigOnly true
+  refuses --integrate end --preflight
+  err_has 'ERROR: git does not know who you are'
+  integrates 1
+  tells <<'END'
+started tasks=2
+left_out task=task-001 error=merge
+left_out task=task-002 error=merge
+failed merged=0/2
+END
+  err_has "integration: task-001 is left out of $branch: git cannot merge it:"
+  grep -q 'no email was given' "$err"
+  err_lacks conflict
+  git -C "$project" config user.name x
+  git -C "$project" config user.email x@example.org
+  integrates 0
+}
+
+# bats test_tags=one-shell
 @test "conflict: line ends" {
   project four
   printf '* text=auto\n' >"$project/.gitattributes"
@@ -987,6 +1115,76 @@ END
 }
 
 # bats test_tags=one-shell
+@test "red once in the search is not believed: the culprit is found behind it" {
+  project four
+  export VERIFY_INTEGRATION="$(check 'test "$(grep -c . "$TEST_NOTES/checks")" -ne 2 && test ! -e task-004.txt')"
+  each_done task-001 task-002 task-003 task-004
+  integrates 1
+  same 'task-001.txt task-002.txt task-003.txt' "$(files "$branch")"
+  out_has '[PROGRESS] integration status=left_out task=task-004 error=validation'
+  same 6 "$(checks)"
+}
+
+# bats test_tags=one-shell
+@test "what a red check has left does not decide the next one" {
+  project four
+  own_commands <<'END'
+1 validation test ! -e junk && { test ! -e task-002.txt || { : >junk; false; }; }
+END
+  each_done task-001 task-002 task-003 task-004
+  integrates 1 --skip-culprits
+  out_has '[PROGRESS] integration status=left_out task=task-002 error=validation'
+  same 'task-001.txt task-003.txt task-004.txt' "$(files "$branch")"
+}
+
+# bats test_tags=one-shell
+@test "a task of an early wave that comes later is checked as the later waves are" {
+  project diamond
+  own_commands <<'END'
+1 validation true
+2 validation test ! -e task-002.txt
+END
+  each_done task-001
+  task_done task-004 feature/task-001-left <<<'echo 4 >task-004.txt'
+  integrates 0
+  each_done task-002
+  integrates 1
+  out_has '[PROGRESS] integration status=verified wave=1' '[PROGRESS] integration status=left_out task=task-002 error=validation'
+  same 'task-001.txt task-004.txt' "$(files "$branch")"
+}
+
+# bats test_tags=one-shell
+@test "a culprit of a wave without a validation is named by the next one, and stays on the branch" {
+  project diamond
+  own_commands <<'END'
+2 validation test ! -e task-002.txt
+END
+  fails --integrate wave
+  same 'failed merged=2/4 error=validation by=task-002' "$(told | tail -n 1)"
+  grep -q "^task-002 turns $branch red" "$err"
+  out_lacks left_out
+  out_has '[PROGRESS] execution status=failed reason=integration'
+  branch_has "$branch" task-002.txt
+}
+
+# bats test_tags=one-shell
+@test "a culprit that was merged before is named, and not left out" {
+  project four
+  each_done task-001 task-002 task-003
+  integrates 0
+  own=$(tip)
+  each_done task-004
+  VERIFY_INTEGRATION='test ! -e task-002.txt' integrates 1 --skip-culprits
+  grep -q '^\[PROGRESS\] integration status=failed merged=3/4 .* error=validation by=task-002$' "$out"
+  out_lacks left_out
+  same "$own" "$(tip)"
+  # By the same name later.
+  run_script --status
+  grep -q '^integration status=failed merged=3/4 .* by=task-002\>' "$out"
+  out_lacks left_out
+}
+
+# bats test_tags=one-shell
 @test "several culprits are all left out" {
   project four
   export VERIFY_INTEGRATION='test ! -e task-001.txt && test ! -e task-003.txt && test ! -e task-004.txt'
@@ -1061,6 +1259,15 @@ END
   # Without one the time of a task counts.
   VERIFY_INTEGRATION='sleep 40' integrates 1 --timeout 1
   all_dead
+}
+
+# bats test_tags=one-shell, process
+@test "a culprit with which a check hangs is found, though all of it takes longer than a task may" {
+  project four
+  each_done task-001 task-002 task-003 task-004
+  VERIFY_INTEGRATION='test ! -e task-003.txt || sleep 40' integrates 1 --timeout 1
+  out_has '[PROGRESS] integration status=left_out task=task-003 error=validation'
+  same 'task-001.txt task-002.txt' "$(files "$branch")"
 }
 
 # bats test_tags=process
@@ -1143,6 +1350,29 @@ END
   same 'completed merged=3/3' "$(told | tail -n 1)"
   no_check_twice
   same 2 "$(checks)"
+}
+
+# bats test_tags=one-shell, process
+@test "stopped in a check that has left a file: the worktree is taken again, and set up once" {
+  project chain
+  own_commands <<END
+1 validation : >left; $(holding)
+END
+  export SETUP_COMMAND='echo setup >>"$TEST_NOTES/notes"'
+  each_done task-001
+  for signal in TERM KILL; do
+    rm -f "$TEST_NOTES/held"
+    launch --integrate-now
+    await test -s "$TEST_NOTES/held"
+    if [ "$signal" = TERM ]; then term_ends_it; else kill_all; fi
+    finish
+  done
+  integrates 1 --verify-timeout 1
+  : >"$home/go"
+  integrates 0
+  end_naps
+  same "${worktree##*/}" "$(cd "$spaces" && ls)"
+  same setup "$(notes)"
 }
 
 # bats test_tags=portable, process

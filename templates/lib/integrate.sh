@@ -144,23 +144,26 @@ may_begin() {
   fi
 }
 
-# list_chain: print the chain of merges as it is at the start, COMMIT ID each, after a line with what it begins with
+# list_chain: print the chain of merges as it is at the start, COMMIT ID each, after a line with what it begins with. Behind the ID
+# stand those who were found to be in it without a merge of their own
 list_chain() {
-  { read_git -C "$root" rev-list --first-parent --reverse --parents "$start" "^$base" && say "$work" end; } |
-    awk -v start="$start" '
+  { read_git -C "$root" rev-list --first-parent --reverse --format='%H %P /%s' "$start" "^$base" && say "$work" end; } |
+    awk -v start="$start" -v prefix="$BRANCH_PREFIX" '
       $0 == "end" { is_whole = 1; next }
-      $1 ~ /^(in|todo|gone)$/ { id[$6] = $2; next }
-      { commit[++n] = $1; first[n] = $2; merged[n] = $3 }
+      $1 == "commit" { next }
+      $1 ~ /^(in|todo|gone)$/ { id[$6] = id[prefix $3] = $2; next }
+      # A branch that was amended since is known by the subject.
+      { commit[++n] = $1; first[n] = $2; merged[n] = $3; name[n] = $4 == "/Merge" ? $5 : "" }
       END {
         if (!is_whole) exit 1
-        print (n && first[1] != "" ? first[1] : start), "-"
-        for (i = 1; i <= n; i++) print commit[i], (merged[i] in id ? id[merged[i]] : "-")
+        print (n && first[1] ~ /^[0-9a-f]/ ? first[1] : start), "-"
+        for (i = 1; i <= n; i++) print commit[i], (merged[i] in id ? id[merged[i]] : name[i] in id ? id[name[i]] : "-")
       }'
 }
 
 # nth <number>: look at the chain after so many merges. Sets: commit merged_task (- for a commit that is none of ours) error
 nth() {
-  read -r commit merged_task <<EOF
+  read -r commit merged_task rest <<EOF
 $(say "$chain" | sed "$(($1 + 1))!d")
 EOF
   # Who had to find it was killed.
@@ -173,7 +176,7 @@ record_integration() {
   shift
   merged=$(say "$work" "" "$chain" | awk -v kept="$kept" '
     !NF { is_chain = 1; next }
-    is_chain { if (n++ <= kept) is_in[$2]; next }
+    is_chain { if (n++ <= kept) for (i = 2; i <= NF; i++) is_in[$i]; next }
     { id[++count] = $2; if ($1 == "in") is_in[$2] }
     END { for (i = 1; i <= count; i++) if (id[i] in is_in) printf "%s ", id[i] }') || return
   write_record integration "status=$integration_status" "branch=$integration" "base_branch=$base_branch" "base_commit=$base" \
@@ -256,7 +259,7 @@ merge_task() {
   esac
   if [ "$what" = gone ] || [ "$commits" = 0 ]; then
     # What it is made of may be in.
-    contains "$candidate" "$task_commit" && return
+    contains "$candidate" "$task_commit" && chain="$chain $task" && return
     if [ $? -ne 1 ]; then
       warn "$task is left out of $integration: its branch is gone, and so is its commit."
       leave_out branch
