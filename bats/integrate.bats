@@ -73,9 +73,9 @@ files() {
   git -C "$project" ls-tree -r --name-only "$1" | grep -v -e ^parallel/ -e README | paste -s -d ' ' -
 }
 
-# check <command>: print a command that notes each run of it, and does the rest
+# check <command>: print a command that notes each run of it, with wave and tree, and does the rest
 check() {
-  printf 'git rev-parse "HEAD^{tree}" >>"$TEST_NOTES/checks"; %s' "$1"
+  printf 'echo "$PARALLEL_WAVE $(git rev-parse "HEAD^{tree}")" >>"$TEST_NOTES/checks"; %s' "$1"
 }
 
 # checks: print how many times a check has run
@@ -1116,7 +1116,7 @@ END
 
 # --- stopped, killed, in the way
 
-# no_check_twice: no check has run on a tree on which it was green before
+# no_check_twice: no check has run twice on a tree
 no_check_twice() {
   same '' "$(sort "$TEST_NOTES/checks" | uniq -d)"
 }

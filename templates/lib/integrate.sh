@@ -146,16 +146,12 @@ may_begin() {
 
 # list_chain: print the chain of merges as it is at the start, COMMIT ID each, after a line with what it begins with
 list_chain() {
-  { read_git -C "$root" rev-list --first-parent --reverse --parents "$start" "^$base" && say "$work" end; } |
-    awk -v start="$start" '
+  { say "$work" "" && read_git -C "$root" log --first-parent --reverse --format='%H%x09%P%x09%s' "$start" "^$base" && say end; } |
+    awk -v start="$start" -v merge="Merge $BRANCH_PREFIX" -v into=" into $integration" '
+      !is_chain { if (NF) id[merge $3 into] = $2; else { is_chain = 1; FS = "\t" } next }
       $0 == "end" { is_whole = 1; next }
-      $1 ~ /^(in|todo|gone)$/ { id[$6] = $2; next }
-      { commit[++n] = $1; first[n] = $2; merged[n] = $3 }
-      END {
-        if (!is_whole) exit 1
-        print (n && first[1] != "" ? first[1] : start), "-"
-        for (i = 1; i <= n; i++) print commit[i], (merged[i] in id ? id[merged[i]] : "-")
-      }'
+      { if (!n++) { split($2, parent, " "); print (parent[1] != "" ? parent[1] : start), "-" } print $1, ($3 in id ? id[$3] : "-") }
+      END { if (!is_whole) exit 1; if (!n) print start, "-" }'
 }
 
 # nth <number>: look at the chain after so many merges. Sets: commit merged_task (- for a commit that is none of ours) error
@@ -307,8 +303,9 @@ merge() {
 
 # merge_in_worktree: merge task_commit with `git merge`; false when that fails. Sets: candidate conflict
 merge_in_worktree() {
-  # A file that a check has left, and the task brings, is in the way of a merge, but not of a checkout.
-  go_to "$task_commit" && go_to "$candidate" || return
+  # What setup or a check has left is in the way of a merge that brings the same file, but not of a checkout.
+  [ ! -s "$state/$id.before" ] || go_to "$task_commit" || return
+  go_to "$candidate" || return
   # Half of a merge gets the grace period without a signal.
   stop_signal=0 at=''
   git_step -C "$worktree" -c core.hooksPath=/dev/null -c rerere.autoUpdate=true merge --quiet --no-ff --no-edit \
