@@ -92,9 +92,9 @@ class Loaded:
 
     def worktree_of(self, state: RunState) -> str:
         """Name the worktree of the integration, from the project root; empty where there is none."""
-        name = state.integration.branch.replace("/", "-") if state.integration else ""
-        path = PurePosixPath(self.plan.settings.workspace_root, name)
-        return str(path) if name and (self.project.root / path).is_dir() else ""
+        # Not every name of a directory is one of a branch.
+        path = PurePosixPath(self.plan.settings.workspace_root, f"integration-{self.project.directory.name}")
+        return str(path) if state.integration and (self.project.root / path).is_dir() else ""
 
     def lines(self, log: str) -> list[str]:
         """Read what the script has told in a file below logs/; nothing when there is none."""

@@ -96,6 +96,18 @@ Next step: mend that, then run: {again}
     assert [path.name for path in state.iterdir()] == ["integration.conflicts"]
 
 
+def test_the_worktree_has_the_name_of_the_directory_and_not_of_the_branch(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worktree = project.root.parent / "workspaces" / "integration-TS-0001 shop"
+    worktree.mkdir(parents=True)
+    directory = project.directory.rename(project.directory.with_name("TS-0001 shop"))
+    says(monkeypatch, LIVE, 1, RECORD.replace("/TS-0001-shop", "/TS-0001-shop-"))
+    monkeypatch.chdir(project.root)
+    result = CliRunner().invoke(cli, ["integrate", str(directory.relative_to(project.root))])
+    assert "\n  worktree: ../workspaces/integration-TS-0001 shop\n" in result.stdout
+
+
 def test_as_json(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     says(monkeypatch, LIVE, 1, RECORD)
     result = integrate(project, monkeypatch, "--json")
