@@ -237,6 +237,7 @@ def status(directory: str, as_json: bool) -> None:
     loaded = load(directory, chosen)
     recorded = ask(loaded.ask, loaded.plan)
     recorded = replace(recorded, state=Activity(loaded.project.directory / "logs").look(recorded.state))
+    recorded = replace(recorded, state=loaded.with_conflicts(recorded.state))
     if as_json:
         say(json.dumps(facts(recorded), indent=2))
     else:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from parallelgen.running import costs, integration_text, records, report
 from parallelgen.running.activity import Activity
 from parallelgen.running.display import JsonView, PlainView, View
+from parallelgen.running.integration import add_record
 from parallelgen.running.lines import Event, parse
 from parallelgen.running.progress import RunState, TaskState, begin, fold
 from parallelgen.running.project import Project
@@ -64,27 +65,19 @@ def run(loaded: Loaded, options: Options, screen: Screen) -> int:
 
 def _looked_up(loaded: Loaded, state: RunState) -> tuple[RunState, report.Found]:
     """Find what a report tells besides what the lines of this run have told."""
-    project, tasks = loaded.project, state.tasks.values()
+    tasks = state.tasks.values()
     found = report.Found(
-        {task.id: _lines(project, f"state/{task.id}.stopped") for task in tasks if task.stopped},
-        {task.id: _lines(project, f"state/{task.id}.outside") for task in tasks if task.outside},
-        _lines(project, "checkout.log"),
+        {task.id: loaded.lines(f"state/{task.id}.stopped") for task in tasks if task.stopped},
+        {task.id: loaded.lines(f"state/{task.id}.outside") for task in tasks if task.outside},
+        loaded.lines("checkout.log"),
     )
     if state.integration is None:
         return state, found
     # What earlier runs have merged, the lines of this one do not tell.
     recorded = records.ask(loaded.ask, loaded.plan).state
-    state = replace(state, integration=recorded.integration or state.integration)
+    state = replace(state, integration=add_record(state.integration, recorded.integration))
+    state = loaded.with_conflicts(state)
     return state, replace(found, worktree=loaded.worktree_of(state))
-
-
-def _lines(project: Project, log: str) -> list[str]:
-    """Read what the script has told in a file below logs/; nothing when there is none."""
-    try:
-        text = (project.directory / "logs" / log).read_bytes().decode("utf-8", "replace")
-    except OSError:
-        return []
-    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _recorded(loaded: Loaded, statuses: Set[str]) -> dict[str, TaskState]:

@@ -9,7 +9,7 @@ from parallelgen.running import integration_text, records
 from parallelgen.running.display import JsonView, PlainView
 from parallelgen.running.execute import load
 from parallelgen.running.follow import ended, watch
-from parallelgen.running.integration import Integration
+from parallelgen.running.integration import Integration, add_record
 from parallelgen.running.progress import begin
 from parallelgen.running.screen import Screen
 from parallelgen.running.script import NOTHING_RUN, integrate_command
@@ -31,8 +31,9 @@ def integrate(typed: str, chosen: Settings, words: Sequence[str], screen: Screen
         return status
     told = state.integration or Integration()
     state = records.ask(loaded.ask, loaded.plan).state
-    now = state.integration or told
+    now = add_record(told, state.integration)
     state = replace(state, integration=replace(now, status=ended(now.status, status)))
+    state = loaded.with_conflicts(state)
     if as_json:
         screen.say(json.dumps({"event": "report", **integration_text.facts(state)}))
         return status

@@ -8,11 +8,18 @@ from typing import Any
 from parallelgen.running.integration import LAST, Integration, LeftOut, read_left_out
 from parallelgen.running.lines import Event
 from parallelgen.running.progress import RunState, TaskState
+from parallelgen.running.tail import plain
 
 _TITLES = {"completed": "Integration Complete", "interrupted": "Integration Interrupted"}
 LOG = "logs/integration.log"
 _SHOWN = 5
 _SHORT = 12  # digits of a commit
+# What is not among these is its own word.
+_ERRORS = {
+    "validation": "a check is red",
+    "branch": "git cannot move the branch",
+    "state": "a record cannot be written or read",
+}
 Tasks = Mapping[str, TaskState]
 
 
@@ -39,22 +46,28 @@ def _told(event: Event, tasks: Tasks) -> str:
         left = read_left_out(fields)
         return f"{_name(left.id, tasks)} is left out: {_reason(left, tasks)}"
     merged = f", {fields['merged']} tasks merged" if "merged" in fields else ""
-    return event.status + merged
+    return _ended(event.status, fields.get("error", ""), fields.get("by", ""), tasks) + merged
 
 
-def line(now: Integration) -> str:
+def line(now: Integration, tasks: Tasks) -> str:
     """Say in a line how it is getting on, or what came of it."""
     of = "" if now.total is None else f"/{now.total}"
     left_out = f", {len(now.left_out)} left out" if now.left_out else ""
-    return f"Integration: {_doing(now)}, {now.count}{of} tasks merged{left_out}"
+    return f"Integration: {_doing(now, tasks)}, {now.count}{of} tasks merged{left_out}"
 
 
-def _doing(now: Integration) -> str:
+def _doing(now: Integration, tasks: Tasks) -> str:
     if now.status == "lost":
         return "lost (its process is gone; use 'parallelgen integrate' to continue)"
     if now.is_over:
-        return now.status
+        return _ended(now.status, now.error, now.culprit, tasks)
     return f"verifying {_check(now.verifying)}" if now.verifying else "merging"
+
+
+def _ended(status: str, error: str, culprit: str, tasks: Tasks) -> str:
+    if culprit:
+        return f"{status}, {_name(culprit, tasks)} turns it red and is on the branch since before"
+    return f"{status}: {_ERRORS.get(error, error)}" if error else status
 
 
 def part(state: RunState, log: str, worktree: str = "") -> list[str]:
@@ -73,15 +86,15 @@ def part(state: RunState, log: str, worktree: str = "") -> list[str]:
         "log": log if now.flaky or now.status != "completed" else "",
         "flaky": ", ".join(f"{_check(check)} was red, and then green" for check in now.flaky),
     }
-    lines = [line(now), *(f"  {key}: {text}" for key, text in places.items() if text)]
+    lines = [line(now, state.tasks), *(f"  {key}: {text}" for key, text in places.items() if text)]
     left_out = {left.id: left for left in now.left_out}
     for task in state.tasks.values():
         if task.id in now.merged:
-            lines.append(f"  - {task.name}: merged")
+            lines.append(f"  - {task.name}: merged{', and turns it red' if task.id == now.culprit else ''}")
         elif task.id in left_out:
             lines.append(f"  - {task.name}: left out, {_reason(left_out.pop(task.id), state.tasks)}")
         elif task.status == "completed":
-            lines.append(f"  - {task.name}: {'not reached' if now.is_over else 'not merged yet'}")
+            lines.append(f"  - {task.name}: {_not_merged(task, now)}")
     # What is none of our tasks, such as a commit that somebody has made on the branch.
     return [*lines, *(f"  - {left.id}: {_reason(left, state.tasks)}" for left in left_out.values())]
 
@@ -96,6 +109,8 @@ def report(state: RunState, log: str, worktree: str, command: str) -> str:
 def next_step(now: Integration, command: str) -> str:
     """Say what there is to do after an integration; `command` goes on with it."""
     if now.status == "completed":
+        if not now.tip:
+            return "There is nothing to merge: no task has made a commit."
         return f"Next step: git merge {shlex.quote(now.branch)}"
     return f"Next step: {'mend that, then run: ' if now.status == 'failed' else ''}{command}"
 
@@ -114,12 +129,22 @@ def facts(state: RunState) -> dict[str, Any]:
         "flaky": list(now.flaky),
         "started": now.started,
         "finished": now.finished,
+        "error": now.error,
+        "culprit": now.culprit,
     }
     return {
         **_present(told),
         "merged": list(now.merged),
         "left_out": [
-            _present({"id": left.id, "error": left.error, "with": left.rival, "by": left.by})
+            _present(
+                {
+                    "id": left.id,
+                    "error": left.error,
+                    "with": left.rival,
+                    "by": left.by,
+                    "files": left.files,
+                }
+            )
             for left in now.left_out
         ],
         **({"not_reached": [task.id for task in _not_reached(state, now)]} if now.is_over else {}),
@@ -128,7 +153,21 @@ def facts(state: RunState) -> dict[str, Any]:
 
 def _not_reached(state: RunState, now: Integration) -> list[TaskState]:
     told = {*now.merged, *(left.id for left in now.left_out)}
-    return [task for task in state.tasks.values() if task.status == "completed" and task.id not in told]
+    return [
+        task
+        for task in state.tasks.values()
+        if task.status == "completed" and task.id not in told and _not_merged(task, now) == "not reached"
+    ]
+
+
+def _not_merged(task: TaskState, now: Integration) -> str:
+    """Say of a task that has completed and of which no line tells whether it was there to be merged."""
+    end = now.finished or now.started
+    if not now.is_over or now.status == "completed":
+        return "not merged yet"
+    if task.finished is None or end is None:
+        return "not merged"
+    return "not merged yet" if task.finished > end else "not reached"
 
 
 def _present(facts: dict[str, Any]) -> dict[str, Any]:
@@ -137,7 +176,11 @@ def _present(facts: dict[str, Any]) -> dict[str, Any]:
 
 def _reason(left: LeftOut, tasks: Tasks) -> str:
     if left.error == "conflict":
-        return f"it conflicts with {_name(left.rival, tasks)}" if left.rival else "it conflicts"
+        rival = f" with {_name(left.rival, tasks)}" if left.rival else ""
+        files = f" in {_some(plain(left.files).split(', '))}" if left.files else ""
+        return f"it conflicts{rival}{files}"
+    if left.error == "merge":
+        return "git cannot merge it"
     if left.error == "dependency":
         return f"it depends on {_name(left.by, tasks)}"
     if left.error == "branch":

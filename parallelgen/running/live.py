@@ -67,7 +67,8 @@ class LiveView:
         state = self._look(state)
         below = [Text(agent_text(*agent, now), style="yellow") for agent in state.agents.items()]
         if state.integration:
-            text, style = integration_text.line(state.integration), _STYLES.get(state.integration.status)
+            text = integration_text.line(state.integration, state.tasks)
+            style = _STYLES.get(state.integration.status)
             below.append(Text(text, style=style or "yellow", no_wrap=True, overflow="ellipsis"))
         room = max(self._console.height - 4 - len(below), 5)
         table = Table.grid(padding=(0, 2, 0, 0), expand=True)

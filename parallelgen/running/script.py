@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from types import FrameType
@@ -17,6 +17,7 @@ from types import FrameType
 from parallelgen import ParallelgenError, settings
 from parallelgen.planning.names import Aliases, UnresolvedError
 from parallelgen.planning.plan import Plan, Task
+from parallelgen.running.integration import with_files
 from parallelgen.running.progress import RunState
 from parallelgen.running.project import Project
 from parallelgen.settings import OptionError
@@ -91,9 +92,24 @@ class Loaded:
 
     def worktree_of(self, state: RunState) -> str:
         """Name the worktree of the integration, from the project root; empty where there is none."""
-        name = state.integration.branch.replace("/", "-") if state.integration else ""
-        path = PurePosixPath(self.plan.settings.workspace_root, name)
-        return str(path) if name and (self.project.root / path).is_dir() else ""
+        # Not every name of a directory is one of a branch.
+        path = PurePosixPath(self.plan.settings.workspace_root, f"integration-{self.project.directory.name}")
+        return str(path) if state.integration and (self.project.root / path).is_dir() else ""
+
+    def lines(self, log: str) -> list[str]:
+        """Read what the script has told in a file below logs/; nothing when there is none."""
+        try:
+            text = (self.project.directory / "logs" / log).read_bytes().decode("utf-8", "replace")
+        except OSError:
+            return []
+        return text.removesuffix("\n").split("\n") if text else []
+
+    def with_conflicts(self, state: RunState) -> RunState:
+        """Add the files of conflicts to what is known of the integration."""
+        if state.integration is None:
+            return state
+        lines = self.lines("state/integration.conflicts")
+        return replace(state, integration=with_files(state.integration, lines))
 
     def ask(self, *arguments: str) -> Answer:
         """Ask the script, which need not be on disk. Raises ScriptError."""

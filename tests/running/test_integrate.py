@@ -18,9 +18,9 @@ from tests.conftest import BIN, DONE, Project, git, parallelgen
 from tests.running.test_execute import left_over, wait_for
 
 TASKS = """\
-wave=1 task=task-001 status=completed commits=1
-wave=1 task=task-002 status=completed commits=1
-wave=2 task=task-003 status=completed commits=1
+wave=1 task=task-001 status=completed commits=1 finished=900
+wave=1 task=task-002 status=completed commits=1 finished=900
+wave=2 task=task-003 status=completed commits=1 finished=900
 """
 LIVE = """\
 [PROGRESS] integration status=started branch=integration/TS-0001-shop tasks=3
@@ -34,6 +34,7 @@ integration status=failed merged=2/3 branch=integration/TS-0001-shop tip=abc sta
 integration status=merged task=task-001
 integration status=merged task=task-002
 integration status=left_out task=task-003 error=conflict with=task-001
+integration status=verified wave=1 flaky=1
 """
 
 
@@ -60,6 +61,9 @@ def integrate(project: Project, monkeypatch: pytest.MonkeyPatch, *arguments: str
 
 def test_it_is_followed_and_reported(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     (project.root.parent / "workspaces" / "integration-TS-0001-shop").mkdir(parents=True)
+    state = project.directory / "logs" / "state"
+    state.mkdir(parents=True)
+    (state / "integration.conflicts").write_text("task-003 a.txt, \x1b[2Jb.txt\n")
     says(monkeypatch, LIVE, 1, RECORD)
     result = integrate(project, monkeypatch, "--skip-culprits", "--verify-integration", "make test")
     assert (result.exit_code, result.stderr) == (1, "WARNING: in words\n")
@@ -80,15 +84,28 @@ Integration: failed, 2/3 tasks merged, 1 left out
   branch: integration/TS-0001-shop (abc)
   worktree: ../workspaces/integration-TS-0001-shop
   log: {project.typed}/logs/integration.log
+  flaky: wave 1 was red, and then green
   - task-001-users: merged
   - task-002-orders: merged
-  - task-003-api: left out, it conflicts with task-001-users
+  - task-003-api: left out, it conflicts with task-001-users in a.txt, b.txt
 
 Next step: mend that, then run: {again}
 """
     )
     assert not (project.directory / "scripts").exists()
-    assert not (project.directory / "logs").exists()
+    assert [path.name for path in state.iterdir()] == ["integration.conflicts"]
+
+
+def test_the_worktree_has_the_name_of_the_directory_and_not_of_the_branch(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worktree = project.root.parent / "workspaces" / "integration-TS-0001 shop"
+    worktree.mkdir(parents=True)
+    directory = project.directory.rename(project.directory.with_name("TS-0001 shop"))
+    says(monkeypatch, LIVE, 1, RECORD.replace("/TS-0001-shop", "/TS-0001-shop-"))
+    monkeypatch.chdir(project.root)
+    result = CliRunner().invoke(cli, ["integrate", str(directory.relative_to(project.root))])
+    assert "\n  worktree: ../workspaces/integration-TS-0001 shop\n" in result.stdout
 
 
 def test_as_json(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,6 +120,7 @@ def test_as_json(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
         "branch": "integration/TS-0001-shop",
         "tip": "abc",
         "tasks": 3,
+        "flaky": ["1"],
         "started": 1000,
         "finished": 1001,
         "merged": ["task-001", "task-002"],
@@ -132,7 +150,7 @@ def test_one_that_is_green_leads_to_a_merge(project: Project, monkeypatch: pytes
 def test_one_that_did_not_come_to_its_end(
     project: Project, monkeypatch: pytest.MonkeyPatch, status: int, recorded: str, title: str
 ) -> None:
-    record = f"integration status={recorded} merged=0/3 branch=b\n" if recorded else ""
+    record = f"integration status={recorded} merged=0/3 branch=b started=1000\n" if recorded else ""
     says(monkeypatch, LIVE.splitlines()[0], status, record)
     result = integrate(project, monkeypatch)
     assert result.exit_code == status
@@ -243,8 +261,31 @@ Next step: git merge {branch}
     assert project.execution["integration"]["tip"][:12] == tip  # type: ignore[index]
     more = parallelgen("integrate", project.typed, "--verify-integration", "false", cwd=project.root)
     assert more.returncode == 1
+    assert "\nIntegration: failed: a check is red, 3/3 tasks merged\n" in more.stdout
     again = f"parallelgen integrate --verify-integration=false {project.typed}"
     assert more.stdout.endswith(f"\nNext step: mend that, then run: {again}\n")
+    culprit = parallelgen(
+        "integrate", project.typed, "--verify-integration", "! ls task-002.txt", cwd=project.root
+    )
+    assert culprit.returncode == 1
+    words = "failed, task-002-orders turns it red and is on the branch since before, 3/3 tasks merged"
+    for shown in (culprit.stdout, parallelgen("status", project.typed, cwd=project.root).stdout):
+        assert f"\nIntegration: {words}\n" in shown
+        assert "\n  - task-002-orders: merged, and turns it red\n" in shown
+    told = json.loads(parallelgen("status", project.typed, "--json", cwd=project.root).stdout)
+    assert (told["integration"]["error"], told["integration"]["culprit"]) == ("validation", "task-002")
+    flaky = parallelgen(
+        "integrate",
+        project.typed,
+        "--verify-integration",
+        "ls ../red || { >../red; false; }",
+        cwd=project.root,
+    )
+    assert flaky.returncode == 0
+    for shown in (flaky.stdout, parallelgen("status", project.typed, cwd=project.root).stdout):
+        assert "\n  flaky: all of it was red, and then green\n" in shown
+    told = json.loads(parallelgen("status", project.typed, "--json", cwd=project.root).stdout)
+    assert told["integration"]["flaky"] == ["last"]
 
 
 # Those of the first wave write the same file.
@@ -258,14 +299,16 @@ def test_a_run_that_fails_by_a_conflict_names_both_tasks(project: Project, when:
     *_, execution, report = [json.loads(line) for line in result.stdout.splitlines()]
     assert execution == {"event": "execution", "status": "failed", "reason": "integration"}
     assert (report["event"], report["status"], report["reason"]) == ("report", "failed", "integration")
-    left = {"id": "task-002", "error": "conflict", "with": "task-001"}
+    left = {"id": "task-002", "error": "conflict", "with": "task-001", "files": "1.txt"}
     assert report["integration"]["left_out"] == [left]
     assert report["integration"]["merged"] == ["task-001"] + ["task-003"] * (when == "end")
     again = project.run("--integrate", when, "--agent-command", SAME, "--retry-failed")
     assert again.returncode == 1
     # What was merged before, the lines of this run do not tell.
     merged = "  - task-001-users: merged\n"
-    assert f"{merged}  - task-002-orders: left out, it conflicts with task-001-users\n" in again.stdout
+    left_out = f"{merged}  - task-002-orders: left out, it conflicts with task-001-users in 1.txt\n"
+    assert left_out in again.stdout
+    assert left_out in parallelgen("status", project.typed, cwd=project.root).stdout
     assert "\nNot all that the tasks have done could be integrated.\n" in again.stdout
     step = again.stdout.splitlines()[-1]
     # After a wave there is more to run than the integration.

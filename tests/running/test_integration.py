@@ -7,7 +7,7 @@ from rich.console import Console
 
 from parallelgen.running import display, live, records, report
 from parallelgen.running import integration_text as text
-from parallelgen.running.integration import Integration, LeftOut
+from parallelgen.running.integration import Integration, LeftOut, add_record, with_files
 from parallelgen.running.lines import parse
 from parallelgen.running.progress import RunState
 from parallelgen.running.screen import Screen
@@ -51,7 +51,24 @@ def test_the_lines_of_an_integration() -> None:
         LeftOut("task-003", "conflict", rival="task-001"),
         LeftOut("task-004", "dependency", by="task-002"),
     )
-    assert (end.started, end.finished) == (0, 10)
+    assert (end.started, end.finished, end.error, end.culprit) == (0, 10, "", "")
+
+
+def test_why_it_has_failed_and_who_it_was_is_known_until_the_next_one_starts() -> None:
+    failed = "integration status=failed merged=1/1 branch=integration/x error=validation by=task-003"
+    found = state(failed)
+    assert (found.error, found.culprit) == ("validation", "task-003")
+    for later in ("started branch=integration/x tasks=1", "completed merged=1/1"):
+        found = state(failed, f"integration status={later}")
+        assert (found.error, found.culprit) == ("", "")
+
+
+def test_a_check_that_was_flaky_is_told_once_whoever_tells() -> None:
+    told = state("integration status=verified wave=1 flaky=1", "integration status=verified wave=1 flaky=1")
+    assert told.flaky == ("1",)
+    recorded = state("integration status=completed tip=abc", "integration status=verified flaky=1")
+    assert add_record(told, recorded) == replace(recorded, flaky=("1", "last"))
+    assert add_record(told, None) == told
 
 
 def test_it_touches_neither_tasks_nor_waves_nor_the_execution() -> None:
@@ -130,7 +147,7 @@ def with_tasks(*lines: str) -> RunState:
 
 
 def test_a_line_says_how_it_is_getting_on() -> None:
-    texts = [text.line(state(*ONE_BY_ONE[: n + 1])) for n in (0, 2, 3, 8, 10)]
+    texts = [text.line(state(*ONE_BY_ONE[: n + 1]), TASKS) for n in (0, 2, 3, 8, 10)]
     assert texts == [
         "Integration: merging, 0/4 tasks merged",
         "Integration: merging, 2/4 tasks merged",
@@ -153,6 +170,17 @@ def test_the_report_says_what_is_in_and_what_is_not_and_why() -> None:
         "  - task-003-x: left out, it conflicts with task-001-x",
         "  - task-004-x: not reached",
     ]
+    later = replace(TASKS["task-004"], finished=9)
+    found = with_tasks(*lines)
+    assert (
+        text.part(replace(found, tasks={**TASKS, "task-004": later}), "")[-1]
+        == "  - task-004-x: not merged yet"
+    )
+    unknown = replace(later, finished=None)
+    assert (
+        text.part(replace(found, tasks={**TASKS, "task-004": unknown}), "")[-1]
+        == "  - task-004-x: not merged"
+    )
     facts = text.facts(with_tasks(*lines))
     assert facts["merged"] == ["task-001"]
     assert facts["left_out"] == [
@@ -171,6 +199,7 @@ def test_the_report_says_what_is_in_and_what_is_not_and_why() -> None:
         ("conflict", "it conflicts"),
         ("dependency by=task-001", "it depends on task-001-x"),
         ("branch", "its branch and commit are gone"),
+        ("merge", "git cannot merge it"),
         ("new", "new"),
     ],
 )
@@ -186,9 +215,57 @@ def test_why_a_task_is_left_out(why: str, words: str) -> None:
 def test_a_culprit_that_is_no_task() -> None:
     found = with_tasks("integration status=left_out task=abc error=validation", COMPLETED)
     assert text.part(found, "")[-2:] == [
-        "  - task-004-x: not reached",
+        "  - task-004-x: not merged yet",
         "  - abc: it turns the merged result red",
     ]
+
+
+def test_the_files_of_a_conflict() -> None:
+    found = with_tasks(
+        "integration status=left_out task=task-002 error=conflict with=task-001",
+        "integration status=left_out task=task-003 error=branch",
+        "integration status=left_out task=task-004 error=conflict with=main",
+    )
+    assert found.integration
+    lines = [
+        "task-002 old",
+        "task-002 a.txt, b\x1b[31m.txt",
+        "task-003 c",
+        "task-004 " + ", ".join("abcdefg"),
+    ]
+    found = replace(found, integration=with_files(found.integration, lines))
+    assert text.part(found, "")[2:] == [
+        "  - task-002-x: left out, it conflicts with task-001-x in a.txt, b.txt",
+        "  - task-003-x: left out, its branch and commit are gone",
+        "  - task-004-x: left out, it conflicts with main in a, b, c, d, e, 2 more",
+    ]
+    assert [left.get("files") for left in text.facts(found)["left_out"]] == [
+        "a.txt, b\x1b[31m.txt",
+        None,
+        "a, b, c, d, e, f, g",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        ("error=setup", "failed: setup"),
+        ("error=validation", "failed: a check is red"),
+        ("error=branch", "failed: git cannot move the branch"),
+        ("error=validation by=task-003", "failed, task-003-x turns it red and is on the branch since before"),
+        ("error=validation by=abc", "failed, abc turns it red and is on the branch since before"),
+    ],
+)
+def test_why_it_has_failed(why: str, words: str) -> None:
+    last = f"integration status=failed merged=1/4 branch=integration/x {why}"
+    found = with_tasks("integration status=merged task=task-003", last)
+    assert text.part(found, "")[0] == f"Integration: {words}, 1/4 tasks merged"
+    assert plain(last) == [f"Integration: {words}, 1/4 tasks merged\n"]
+    red = ", and turns it red" if "task-003" in why else ""
+    assert f"  - task-003-x: merged{red}" in text.part(found, "")
+    told = dict(fact.split("=") for fact in why.split())
+    facts = text.facts(found)
+    assert (facts["error"], facts.get("culprit")) == (told["error"], told.get("by"))
 
 
 def test_where_nothing_was_integrated_nothing_is_told_of_it() -> None:
@@ -248,7 +325,7 @@ def test_the_live_table_has_a_line_for_it_in_its_place(width: int) -> None:
         shown = ["".join(segment.text for segment in line).rstrip() for line in frame]
         assert len(shown) <= 12
         line = next(line for line in shown if line.startswith("Integration: "))
-        whole = text.line(state(*ONE_BY_ONE[:count]))
+        whole = text.line(state(*ONE_BY_ONE[:count]), TASKS)
         assert line == whole if width > 100 else whole.startswith(line.rstrip("…"))
     view.close()
 
@@ -303,6 +380,7 @@ COMPLETED = "integration status=completed merged=4/4 branch=integration/x tip=ab
         (COMPLETED, "", "git merge integration/x"),
         (COMPLETED.replace("n/x", "n/it's"), "", "git merge 'integration/it'\"'\"'s'"),
         (COMPLETED, AGAIN, AGAIN),
+        (COMPLETED.removesuffix(" tip=abc"), "", ""),
         (ONE_BY_ONE[-1], "", f"mend that, then run: {INTEGRATE}"),
         (ONE_BY_ONE[-1], AGAIN, f"mend that, then run: {AGAIN}"),
         ("integration status=interrupted merged=1/4", "", INTEGRATE),
@@ -311,7 +389,8 @@ COMPLETED = "integration status=completed merged=4/4 branch=integration/x tip=ab
 def test_what_there_is_to_do_after_a_run(last: str, rest: str, step: str) -> None:
     ended = with_tasks(*[last] * bool(last), "execution status=completed")
     shown = report.final_report(ended, "parallel/x", rest, INTEGRATE)
-    assert shown.endswith(f"\n\nNext step: {step}")
+    nothing = "There is nothing to merge: no task has made a commit."
+    assert shown.endswith(f"\n\nNext step: {step}" if step else f"\n\n{nothing}")
     assert ("\nIntegration: " in shown) is bool(last)
 
 
