@@ -979,6 +979,28 @@ END
 }
 
 # bats test_tags=one-shell
+@test "signatures that git shows do not make more commits of them" {
+  project chain
+  each_done task-001
+  integrates 0
+  cat >"$home/gpg" <<'END'
+#!/bin/sh
+cat >/dev/null
+case $* in
+  *--verify*) echo Good >&2 ;;
+  *) echo signature && printf '\n[GNUPG:] SIG_CREATED \n' >&2 ;;
+esac
+END
+  chmod +x "$home/gpg"
+  git -C "$project" config gpg.program "$home/gpg"
+  git -C "$project" config log.showSignature true
+  git -C "$worktree" commit --quiet --allow-empty -S -m Mine
+  each_done task-002
+  VERIFY_INTEGRATION='test ! -e task-002.txt' integrates 1
+  out_has '[PROGRESS] integration status=left_out task=task-002 error=validation'
+}
+
+# bats test_tags=one-shell
 @test "a task whose branch is gone is in by its commit, and one whose commit is gone as well is left out" {
   project five
   each_done task-001 task-002 task-003

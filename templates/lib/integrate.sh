@@ -109,7 +109,7 @@ do_integration() {
     kept=$length history=$length
     # What has come behind that was merged when there was nothing to check it with.
     green=$({ { cat -- "$state/verified" 2>/dev/null || :; } && say "" &&
-      read_git -C "$root" log --first-parent --reverse --format=%T "$start" "^$base"; } | awk '
+      read_git -C "$root" log --no-show-signature --first-parent --reverse --format=%T "$start" "^$base"; } | awk '
         !NF { is_chain = 1; next }
         !is_chain { if ($1 == "green") is_green[$2]; next }
         { n++; if ($1 in is_green) last = n }
@@ -147,7 +147,8 @@ may_begin() {
 # list_chain: print the chain of merges as it is at the start, COMMIT ID each, after a line with what it begins with. Behind the ID
 # stand those who were found to be in it without a merge of their own
 list_chain() {
-  { say "$work" "" && read_git -C "$root" log --first-parent --reverse --format='%H%x09%P%x09%s' "$start" "^$base" && say end; } |
+  { say "$work" "" &&
+    read_git -C "$root" log --no-show-signature --first-parent --reverse --format='%H%x09%P%x09%s' "$start" "^$base" && say end; } |
     awk -v start="$start" -v merge="Merge $BRANCH_PREFIX" -v into=" into $integration" '
       !is_chain { if (NF) id[merge $3 into] = $2; else { is_chain = 1; FS = "\t" } next }
       $0 == "end" { is_whole = 1; next }
@@ -212,7 +213,8 @@ is_untouched() {
   fi || return
   stop_signal=TERM
   [ ! -e "$git_dir/MERGE_HEAD" ] && [ ! -e "$git_dir/index.lock" ] && [ ! -s "$changes" ] &&
-    ! read_git -C "$worktree" log --format=%s HEAD --not --branches --tags --remotes | grep -q -v -F -e " into $integration"
+    ! read_git -C "$worktree" log --no-show-signature --format=%s HEAD --not --branches --tags --remotes |
+    grep -q -v -F -e " into $integration"
 }
 
 # go_to <commit or branch>: check it out in the worktree, without what a check may have changed there. Sets: at (what is there) error

@@ -199,7 +199,8 @@ count_commits() {
 # (how many, empty for none)
 find_outside() {
   [ -n "$scope$boundary" ] && [ "${commits:-0}" -gt 0 ] || return 0
-  read_git -C "$root" log --first-parent --no-merges --no-renames --format= --name-only -z "$start_commit..$tip" | tr '\n\000' ' \n' |
+  read_git -C "$root" log --no-show-signature --first-parent --no-merges --no-renames --format= --name-only -z "$start_commit..$tip" |
+    tr '\n\000' ' \n' |
     LC_ALL=C sort -u | LC_ALL=C awk '
       # Some shells do not read what is not UTF-8, and a manifest must not hold it.
       function is_text(path) {
