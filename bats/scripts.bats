@@ -53,8 +53,8 @@ END
   done
   [ "$(find "$dir/scripts/lib/agents" -name '*.sh' | wc -l)" -eq 2 ]
   same 'generated: true' "$(git -C "$project" check-attr linguist-generated "$directory/scripts/lib/task.sh" | sed 's/.*linguist-//; s/: set/: true/')"
-  # Header, settings and plan in 100 lines, and one more a task.
-  [ "$(wc -l <"$project/$script")" -le 105 ]
+  # Header, settings and plan in some hundred lines, and two more a task.
+  [ "$(wc -l <"$project/$script")" -le 110 ]
   [ "$(wc -l <"$dir/scripts/monitor-live.sh")" -le 30 ]
 }
 

@@ -13,14 +13,16 @@ integrate() {
   [ -n "$work" ] || return 0
   total=$(say "$work" | grep -c '')
   # Who has amended a branch that is in does not want both.
-  if [ -z "$unseen" ] && say "$chain" "" "$work" | awk '
+  amended=$(say "$chain" "" "$work" | awk '
     !NF { is_work = 1; next }
-    !is_work { is_in[$2]; next }
-    $1 == "todo" && $2 in is_in { found = 1 }
-    END { exit !found }'; then
-    start=$base
-    { work=$(list_work) && chain=$(list_chain); } || return 1
-  fi
+    !is_work { merged[$2] = $1; next }
+    $1 == "todo" && $2 in merged { print $6, merged[$2] "^2" }')
+  while [ -z "$unseen" ] && read -r new old; do
+    [ -z "$new" ] || contains "$new" "$old" || start=$base
+  done <<EOF
+$amended
+EOF
+  [ "$start" != "$base" ] || { work=$(list_work) && chain=$(list_chain); } || return 1
   may_begin || return
   read_clock
   integration_started=$now integration_started_at=$now_at
