@@ -338,7 +338,7 @@ find_rival() {
     if clashes; then high=$middle; else low=$middle; fi
   done
   nth "$high"
-  rival=$merged_task
+  rival=${merged_task:--}
   [ "$rival" != - ] || rival=$base_branch
 }
 
@@ -423,6 +423,7 @@ find_culprit() {
 # anew) in_chain culprit error
 drop_culprit() {
   nth "$high"
+  [ -z "$error" ] || return
   task=$merged_task
   [ "$task" != - ] || task=$commit
   warn "$task turns $integration red. The end of the log with it:"
@@ -450,6 +451,7 @@ was_green() {
 # is_green <number> <times>: check the chain after so many merges, unless it was green, or has been red so many times
 is_green() {
   ! was_green "$1" || return 0
+  [ -z "$error" ] || return
   reds=$(grep -c -x -F -e "red $proof" -- "$state/verified" 2>/dev/null)
   [ "${reds:-0}" -lt "$2" ] || return 1
   progress "integration status=verifying${wave:+ wave=$wave}"
