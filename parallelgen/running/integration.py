@@ -92,7 +92,7 @@ def fold(known: Integration | None, event: Event, at: float | None) -> Integrati
         tip=fields.get("tip", now.tip),
         told=number(count),
         total=number(total) or now.total,
-        verifying="",
+        verifying=fields.get("verifying", "") if event.status == "running" else "",
         started=number(fields.get("started")) or now.started,
         finished=number(fields.get("finished")) or at,
         error=fields.get("error", ""),

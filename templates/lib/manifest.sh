@@ -41,7 +41,7 @@ write_manifest() {
     function facts(i,   key, text) {
       for (; i <= NF; i++) {
         key = substr($i, 1, index($i, "=") - 1)
-        if (key !~ /^(merged|started|finished)$/) text = add(text, ", ", quoted(key == "task" ? "id" : key) ": " quoted(substr($i, length(key) + 2)))
+        if (key !~ /^(merged|started|finished|verifying)$/) text = add(text, ", ", quoted(key == "task" ? "id" : key) ": " quoted(substr($i, length(key) + 2)))
       }
       return text
     }

@@ -15,7 +15,7 @@ write_record() {
 read_record() {
   for key in status attempt pid identity commits uncommitted error started started_at finished finished_at base_branch \
     base_commit start_commit max_concurrent wave used tried tip stopped slot step included setup worked proof agent session launched begun \
-    offset outcome resets_at answered said turns input_tokens output_tokens cost_usd total_usd until limits since waited reason outside branch total merged left_out flaky tidy culprit; do
+    offset outcome resets_at answered said turns input_tokens output_tokens cost_usd total_usd until limits since waited reason outside branch total merged left_out flaky tidy culprit verifying; do
     eval "record_$key="
   done
   [ -f "$state/$1" ] || return 1
@@ -194,7 +194,7 @@ show_integration() {
   # shellcheck disable=SC2086  # ids
   set -- $record_merged
   line="integration status=$record_status merged=$#/$record_total branch=$record_branch"
-  for key in tip base_commit started started_at finished finished_at error; do
+  for key in tip base_commit started started_at finished finished_at error verifying; do
     eval "value=\$record_$key"
     line="$line${value:+ $key=$value}"
   done

@@ -113,7 +113,7 @@ def test_what_is_recorded_of_an_integration(status: str) -> None:
     lines = (
         "execution status=completed alive=no pid=7",
         f"integration status={status} merged=2/3 branch=integration/x tip=abc started=1000 "
-        "started_at=2026-01-02T03:04:05Z" + (" finished=1060" if status == "completed" else ""),
+        "started_at=2026-01-02T03:04:05Z verifying=2" + (" finished=1060" if status == "completed" else ""),
         "integration status=merged task=task-001",
         "integration status=merged task=task-002",
         "integration status=left_out task=task-003 error=branch",
@@ -124,6 +124,7 @@ def test_what_is_recorded_of_an_integration(status: str) -> None:
     assert found
     assert (found.status, found.count, found.total, found.started) == (status, 2, 3, 1000)
     assert found.finished == (1060 if status == "completed" else None)
+    assert found.verifying == ("2" if status == "running" else "")
     assert (recorded.run["pid"], recorded.state.status) == ("7", "completed")
     assert records.read(lines[:1], PLAN).state.integration is None
 
