@@ -1163,18 +1163,6 @@ END
 }
 
 # bats test_tags=one-shell, git
-@test "what a red check has left does not decide the next one" {
-  project four
-  own_commands <<'END'
-1 validation test ! -e junk && { test ! -e task-002.txt || { : >junk; false; }; }
-END
-  each_done task-001 task-002 task-003 task-004
-  integrates 1 --skip-culprits
-  out_has '[PROGRESS] integration status=left_out task=task-002 error=validation'
-  same 'task-001.txt task-003.txt task-004.txt' "$(files "$branch")"
-}
-
-# bats test_tags=one-shell, git
 @test "a task of an early wave that comes later is checked as the later waves are" {
   project diamond
   own_commands <<'END'

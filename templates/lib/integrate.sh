@@ -4,7 +4,7 @@
 # branch, in plan order, and check them; true when all are in it, and green. Done as a task is, here and now. Sets: total (how
 # many tasks that are) integrated (the tip of the branch) verdict (empty: it has not begun)
 integrate() {
-  last_wave=$1 left_out='' kept=0 verdict='' flaky='' culprit='' is_tidy=''
+  last_wave=$1 left_out='' kept=0 history=0 verdict='' flaky='' culprit='' is_open='' is_tidy=''
   use_own integration
   # Each check has a limit of its own.
   limit=31536000
@@ -13,16 +13,20 @@ integrate() {
   [ -n "$work" ] || return 0
   total=$(say "$work" | grep -c '')
   # Who has amended a branch that is in does not want both.
+  anew=0
   amended=$(say "$chain" "" "$work" | awk '
     !NF { is_work = 1; next }
     !is_work { merged[$2] = $1; next }
     $1 == "todo" && $2 in merged { print $6, merged[$2] "^2" }')
   while [ -z "$unseen" ] && read -r new old; do
-    [ -z "$new" ] || contains "$new" "$old" || start=$base
+    [ -z "$new" ] || contains "$new" "$old" || anew=1
   done <<EOF
 $amended
 EOF
-  [ "$start" != "$base" ] || { work=$(list_work) && chain=$(list_chain); } || return 1
+  if [ "$anew" -eq 1 ]; then
+    start=$base
+    { work=$(list_work) && chain=$(list_chain); } || { warn "ERROR: cannot list what has completed" && return 1; }
+  fi
   may_begin || return
   read_clock
   integration_started=$now integration_started_at=$now_at
@@ -35,11 +39,12 @@ EOF
     $1 != "gone" && $8 != $6 { print $2 " has changed since it completed: its branch is merged as it is now." }'
   progress "integration status=started branch=$integration tasks=$total"
   run_here do_integration
+  leave_worktree
   # What was red may be green the next time.
   [ "$verdict" = interrupted ] || [ ! -f "$state/verified" ] ||
     { sed '/^green /!d' <"$state/verified" >"$state/.verified" && mv -f -- "$state/.verified" "$state/verified"; }
   # Who is left out, and why, is told of each.
-  [ "$error" != left_out ] || error=
+  [ "$verdict$error" != failedleft_out ] && [ "$verdict" = failed ] || error=
   record_integration "$verdict" "finished=$now" "finished_at=$now_at" "tidy=$is_tidy" "error=$error" "culprit=$culprit" || verdict=failed
   [ "$verdict" != failed ] || warn "In $integration: ${merged:-none}" \
     "Not in it: $(say "$work" | awk -v merged=" $merged" '!index(merged, " " $2 " ") { printf "%s ", $2 }')"
@@ -57,17 +62,20 @@ find_start() {
   start=${integrated:-$base} was_cut_off=0
   read_record integration
   [ -z "$record_status" ] || [ -n "$record_tidy" ] || was_cut_off=1
+  was_merged=$record_merged unseen=0
+  ! are_ours --first-parent "$start" "^$base" ${record_base_commit:+"^$record_base_commit"} || unseen=
   # When the base has moved it begins anew from there, unless there is anything on the branch but merges that were made here.
-  unseen=$({
-    { [ ! -f "$state/merges" ] || cat -- "$state/merges"; } && say "" merges &&
-      read_git -C "$root" rev-list --first-parent "$start" "^$base" ${record_base_commit:+"^$record_base_commit"} && say end
-  } | awk '
-    $1 == "merges" { is_list = 1; next }
+  [ -n "$unseen" ] || contains "$start" "$base" || start=$base
+}
+
+# are_ours <argument>...: true when all commits that git lists for these are merges that were made here
+are_ours() {
+  { { [ ! -f "$state/merges" ] || cat -- "$state/merges"; } && say "" && read_git -C "$root" rev-list "$@" && say end; } | awk '
+    !NF { is_list = 1; next }
     $1 == "end" { is_whole = 1; next }
     !is_list { is_known[$1]; next }
     !($1 in is_known) { found = 1 }
-    END { if (found || !is_whole) print 0 }') || unseen=0
-  [ -n "$unseen" ] || contains "$start" "$base" || start=$base
+    END { exit found || !is_whole }'
 }
 
 # contains <commit> <commit>: true when the first contains the second
@@ -107,7 +115,7 @@ do_integration() {
   # A check that hangs must not hold up a night.
   [ "$verify_limit" -gt 0 ] || verify_limit=$TASK_TIMEOUT
   if record_integration running && open_worktree; then
-    error='' candidate=$start length=$(($(say "$chain" | grep -c '') - 1)) can_merge_trees=0
+    error='' is_open=1 candidate=$start length=$(($(say "$chain" | grep -c '') - 1)) can_merge_trees=0
     kept=$length history=$length
     # What has come behind that was merged when there was nothing to check it with.
     green=$({ { cat -- "$state/verified" 2>/dev/null || :; } && say "" &&
@@ -125,14 +133,17 @@ do_integration() {
       anew=0
       ! merge_tasks || ! check_all || [ -n "$left_out" ] || accepted=1
     done
-    # For the person who comes next.
-    if [ -n "$integrated" ]; then
-      go_to "$integration"
-    else
-      go_to "$start"
-    fi && note_files && is_tidy=1
   fi
   [ -n "$accepted" ] || error=${error:-left_out}
+}
+
+# leave_worktree: leave it for the person who comes next, and remember what is there. Sets: is_tidy
+leave_worktree() {
+  [ -n "$is_open" ] || return 0
+  leave=$integration
+  [ -n "$integrated" ] || leave=$start
+  run_git -C "$worktree" -c core.hooksPath=/dev/null checkout --quiet --force "$leave" 2>>"$log" &&
+    read_changes --untracked-files=all && mv -f -- "$changes" "$state/$id.before" && is_tidy=1
 }
 
 # may_begin: false when somebody else has to do something first
@@ -141,7 +152,7 @@ may_begin() {
     warn "ERROR: $integration has commits that were not made here, and $base_branch has moved: merge that there by hand."
     return 1
   elif is_there "$worktree" && read_worktree && ! is_unfinished && [ "$was_cut_off" -eq 0 ] && ! is_untouched; then
-    warn "ERROR: somebody is at work in $WORKSPACE_ROOT/${worktree##*/}: commit what is there, or move it away."
+    [ -n "$cause" ] || warn "ERROR: somebody is at work in $WORKSPACE_ROOT/${worktree##*/}: commit what is there, or move it away."
     return 1
   fi
 }
@@ -176,6 +187,8 @@ record_integration() {
     is_chain { if (n++ <= kept) for (i = 2; i <= NF; i++) is_in[$i]; next }
     { id[++count] = $2; if ($1 == "in") is_in[$2] }
     END { for (i = 1; i <= count; i++) if (id[i] in is_in) printf "%s ", id[i] }') || return
+  # Until the merges that are made anew are on the branch, those that were made before are.
+  [ -z "$integrated" ] || [ "$start" = "$integrated" ] || [ "$kept" -gt "$history" ] || merged=$was_merged
   write_record integration "status=$integration_status" "branch=$integration" "base_branch=$base_branch" "base_commit=$base" \
     "tip=$integrated" "total=$total" "merged=$merged" "left_out=$left_out" "flaky=$flaky" "started=$integration_started" \
     "started_at=$integration_started_at" ${1+"$@"}
@@ -190,7 +203,8 @@ open_worktree() {
       used=0
       repair_worktree >>"$log" 2>&1 || { complain "cannot take the worktree $WORKSPACE_ROOT/${worktree##*/}:" && return 1; }
     elif ! is_untouched; then
-      # A crash has left it; a person can tell that from work.
+      # A crash has left it; a person can tell that from work. The branch is needed here.
+      run_git -C "$worktree" update-ref --no-deref HEAD "$(read_git -C "$worktree" rev-parse HEAD)"
       set_aside && forget_steps || return
     fi
   fi
@@ -200,32 +214,20 @@ open_worktree() {
   go_to "$start" && add_submodules
 }
 
-# note_files: remember what is in the worktree and not committed: setup and checks have made it
-note_files() {
-  read_changes --untracked-files=all && mv -f -- "$changes" "$state/$id.before"
-}
-
 # is_untouched: true when nothing is in the worktree alone but merges of ours, and what was there when the latest integration ended
 is_untouched() {
-  if [ "$was_cut_off" -eq 1 ]; then
-    # Files that git does not know may be what a check has left, and are in nobody's way.
-    read_changes --untracked-files=no
-  else
-    read_left --untracked-files=all
-  fi || return
+  read_left --untracked-files=all
+  set -- $?
   stop_signal=TERM
-  [ ! -e "$git_dir/MERGE_HEAD" ] && [ ! -e "$git_dir/index.lock" ] && [ ! -s "$changes" ] &&
-    ! read_git -C "$worktree" log --no-show-signature --format=%s HEAD --not --branches --tags --remotes |
-    grep -q -v -F -e " into $integration"
+  [ "$1" -eq 0 ] && [ ! -s "$changes" ] && [ ! -e "$git_dir/MERGE_HEAD" ] && [ ! -e "$git_dir/index.lock" ] &&
+    head=$(read_git -C "$worktree" rev-parse HEAD) && are_ours "$head" --not --branches --tags --remotes
 }
 
-# go_to <commit or branch>: check it out in the worktree, without what a check may have changed there. Sets: at (what is there) error
+# go_to <commit>: check it out in the worktree, without what a check may have changed there. Sets: at (what is there) error
 go_to() {
   [ "$at" != "$1" ] || return 0
   at=$1
-  detach=--detach
-  [ "$1" != "$integration" ] || detach=
-  git_step -C "$worktree" -c core.hooksPath=/dev/null checkout --quiet --force ${detach:+"$detach"} "$1" && return
+  git_step -C "$worktree" -c core.hooksPath=/dev/null checkout --quiet --force --detach "$1" && return
   at=
   [ -n "$cause" ] || complain "cannot check $1 out in $WORKSPACE_ROOT/${worktree##*/}:"
   error=${error:-worktree}
@@ -236,7 +238,13 @@ go_to() {
 merge_tasks() {
   for wave in $waves; do
     tasks=$(say "$work" | awk -v wave="$wave" '$4 == wave') || return
-    [ -z "$tasks" ] || { merge_each "$tasks" && check_wave; } || return
+    [ -z "$tasks" ] || merge_each "$tasks" || return
+    # Where nothing of it is in there is nothing to validate.
+    ! say "$chain" "" "$tasks" | awk '
+      !NF { is_work = 1; next }
+      !is_work { is_in[$2]; next }
+      $1 == "in" || $2 in is_in { found = 1 }
+      END { exit !found }' || check_wave || return
   done
 }
 
@@ -280,6 +288,7 @@ merge_task() {
     return
   fi
   find_rival
+  [ -z "$cause$error" ] || return 1
   warn "$task is left out of $integration: it conflicts with $rival in $conflict"
   say "$task $conflict" >>"$state/integration.conflicts"
   leave_out conflict "with=$rival"
@@ -293,7 +302,7 @@ leave_out() {
 
 # merge: merge task_commit into the candidate; false when that fails. Sets: candidate conflict
 merge() {
-  message="Merge $task_branch into $integration" product=$state/.$id.product
+  message="Merge $task_branch into $integration" product=$state/.product conflict=''
   # Trees are merged without a worktree; what cannot be merged so is tried there, where the merge drivers of the user apply.
   if [ "$can_merge_trees" -eq 1 ] && [ -z "$cause" ] &&
     run_step become_git -C "$worktree" merge-tree --write-tree "$candidate" "$task_commit" >"$product" 2>/dev/null &&
@@ -303,14 +312,14 @@ merge() {
   else
     merge_in_worktree || return
   fi
+  say "$candidate" >>"$state/merges" || error=state
   chain=$chain$newline$candidate\ $task length=$((length + 1))
 }
 
 # merge_in_worktree: merge task_commit with `git merge`; false when that fails. Sets: candidate conflict
 merge_in_worktree() {
-  # What setup or a check has left is in the way of a merge that brings the same file, but not of a checkout.
-  [ ! -s "$state/$id.before" ] || go_to "$task_commit" || return
-  go_to "$candidate" || return
+  # What a check has left is in the way of a merge that brings the same file, but not of a checkout.
+  go_to "$task_commit" && go_to "$candidate" || return
   # Half of a merge gets the grace period without a signal.
   stop_signal=0 at=''
   git_step -C "$worktree" -c core.hooksPath=/dev/null -c rerere.autoUpdate=true merge --quiet --no-ff --no-edit \
@@ -323,7 +332,8 @@ merge_in_worktree() {
   set -- $?
   stop_signal=TERM
   if [ "$1" -eq 0 ]; then
-    candidate=$(read_git -C "$worktree" rev-parse HEAD) && at=$candidate
+    at=$(read_git -C "$worktree" rev-parse HEAD) && candidate=$at || error=state
+    [ -z "$error" ]
   else
     return 1
   fi
@@ -428,12 +438,14 @@ drop_culprit() {
   [ "$task" != - ] || task=$commit
   warn "$task turns $integration red. The end of the log with it:"
   indent <"$state/integration.red" >&2
-  if [ "$high" -le "$history" ]; then
-    # What stands on the branch since before is not ours to take away.
+  if [ "$high" -le "$history" ] || { [ "$high" -le "$kept" ] && [ "$low" -ne "$history" ] && [ "$SKIP_CULPRITS" -eq 0 ]; }; then
+    # What stood on the branch before is not ours to take away, and below what is kept not each tree was seen green.
     culprit=$task error=validation
-  elif ! leave_out validation || ! keep "$low" || [ "$SKIP_CULPRITS" -eq 0 ]; then
+  elif ! leave_out validation || { { [ "$low" -gt "$kept" ] || [ "$low" -eq "$history" ]; } && ! keep "$low"; } ||
+    [ "$SKIP_CULPRITS" -eq 0 ]; then
     error=validation
   else
+    [ "$kept" -le "$low" ] || kept=$low
     chain=$(say "$chain" | sed "$((low + 1))q") length=$low green=$floor anew=1
     in_chain=$(say "$chain" | awk '{ printf "%s ", $2 }')
     nth "$low"
@@ -460,15 +472,14 @@ is_green() {
     error=${error:-worktree}
     return 1
   fi
-  note_files
   tip=$commit verify=$check colour=green
   lines=$(grep -c '' <"$log")
   say "[run-parallel.sh: $1 of $length merges, the last of them ${merged_task#-}]" >>"$log"
   verify_work || colour=red
   settled=
+  [ -z "$stopping" ] || cause=${cause:-interrupted}
   [ -z "$cause" ] || return 1
-  # What it leaves does not count for the next one; but git cannot tell it from what setup has made.
-  [ -s "$state/$id.before" ] || git_step -C "$worktree" clean --quiet -f -d
+  # It may have changed what it had to check.
   [ "$colour" = green ] || { at='' error='' && tail -n +"$((lines + 1))" -- "$log" | tail -n 20 >"$state/integration.red"; }
   end_line "$state/verified"
   say "$colour $proof" >>"$state/verified" || error=state
@@ -479,9 +490,10 @@ is_green() {
 keep() {
   nth "$1"
   if [ "$commit" != "$integrated" ]; then
-    if ! say "$chain" | awk -v from="$history" -v to="$1" 'NR > from + 1 && NR <= to + 1 { print $1 }' >>"$state/merges" || ! own "$integration" ||
+    find_checkout
+    if [ -n "$checkout" ] || ! own "$integration" ||
       ! run_git -C "$root" update-ref -m "integrate: $merged_task" "refs/heads/$integration" "$commit" "$integrated" 2>>"$log"; then
-      complain "cannot move $integration:"
+      complain "cannot move $integration, checked out in ${checkout:-no other place}:"
       error=branch
       return 1
     fi
@@ -493,6 +505,14 @@ keep() {
   kept=$1
   record_integration running || error=state
   [ -z "$error" ]
+}
+
+# find_checkout: find out where the branch is checked out, but for its own worktree. Sets: checkout (empty: nowhere)
+find_checkout() {
+  checkout=$(read_git -C "$root" worktree list --porcelain 2>/dev/null | own=$worktree ref="branch refs/heads/$integration" awk '
+    /^worktree / { place = substr($0, 10) }
+    $0 == ENVIRON["ref"] && place != ENVIRON["own"] { print place }')
+  [ -d "$checkout" ] || checkout=
 }
 
 # check_integration: report what stands in the way of it. Sets: integration (its branch)
@@ -510,9 +530,7 @@ check_integration() {
   [ -n "$made_by" ] || ! { read_record integration || [ "${imported#*"${newline}integration "}" != "$imported" ]; } || made_by=$dir_name
   [ "$made_by" = "$dir_name" ] || ! has_branch "$integration" ||
     object "Branch already exists: $integration" "It was made by ${made_by:-nobody who is known}, not by '$parallel_dir'. Rename it, or the directory."
-  checkout=$(read_git -C "$root" worktree list --porcelain 2>/dev/null | own=$worktree ref="branch refs/heads/$integration" awk '
-    /^worktree / { place = substr($0, 10) }
-    $0 == ENVIRON["ref"] && place != ENVIRON["own"] { print place }')
+  find_checkout
   [ -z "$checkout" ] || object "$integration is checked out in '$checkout'" "Check out another branch there."
   ! is_there "$worktree" || is_ours ||
     object "'$WORKSPACE_ROOT/${worktree##*/}' is the worktree of '$made_by'" "Choose another folder with --workspace-root."

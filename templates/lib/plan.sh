@@ -112,7 +112,8 @@ show_plan() {
       owner = $1
       kind = $2
       sub(/^[^ ]+ +[^ ]+ /, "")
-      told[owner, kind] = ((owner, kind) in told ? told[owner, kind] "\n        " : "") $0
+      if ((owner, kind) in told) told[owner, kind] = told[owner, kind] "\n        " $0
+      else told[owner, kind] = $0
       next
     }
     phase == 1 { if (length($2) > width) width = length($2); next }
