@@ -110,6 +110,9 @@ def final_report(state: RunState, directory: str, rest: str, integrate: str, fou
 
 def _next_steps(state: RunState, directory: str, rest: str, integrate: str) -> list[str]:
     """Say what there is to do now; where all is done and nothing integrated, in two ways."""
+    if state.reason == "integration" and state.integration and state.integration.status == "completed":
+        # It was refused, and what is told of it is of an earlier one.
+        return [f"Next step: mend what integration has met, then run: {rest or integrate}"]
     if state.integration and (not rest or state.integration.status != "completed"):
         return [integration_text.next_step(state.integration, rest or integrate)]
     if rest:

@@ -401,6 +401,13 @@ def test_the_report_says_that_a_run_has_failed_by_its_integration() -> None:
     assert "\nNot all that the tasks have done could be integrated.\n\n" in shown
 
 
+def test_after_a_refusal_the_report_does_not_advise_to_merge_what_was_integrated_before() -> None:
+    recorded = "integration status=completed merged=1/1 branch=integration/x tip=abc"
+    ended = with_tasks(recorded, "execution status=failed reason=integration")
+    shown = report.final_report(ended, "p", "", INTEGRATE)
+    assert shown.endswith(f"\nNext step: mend what integration has met, then run: {INTEGRATE}")
+
+
 def test_the_report_names_paths_outside_the_scope() -> None:
     lines = (
         "wave=1 task=task-001 status=completed commits=1 outside=12",
