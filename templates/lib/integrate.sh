@@ -9,7 +9,7 @@ integrate() {
   # Each check has a limit of its own.
   limit=31536000
   find_start
-  { work=$(list_work) && chain=$(list_chain); } || { warn "ERROR: cannot list what has completed" && work='' && return 1; }
+  read_work || return
   [ -n "$work" ] || return 0
   total=$(say "$work" | grep -c '')
   # Who has amended a branch that is in does not want both.
@@ -25,7 +25,7 @@ $amended
 EOF
   if [ "$anew" -eq 1 ]; then
     start=$base
-    { work=$(list_work) && chain=$(list_chain); } || { warn "ERROR: cannot list what has completed" && return 1; }
+    read_work || return
   fi
   may_begin || return
   read_clock
@@ -44,7 +44,7 @@ EOF
   [ "$verdict" = interrupted ] || [ ! -f "$state/verified" ] ||
     { sed '/^green /!d' <"$state/verified" >"$state/.verified" && mv -f -- "$state/.verified" "$state/verified"; }
   # Who is left out, and why, is told of each.
-  [ "$verdict$error" != failedleft_out ] && [ "$verdict" = failed ] || error=
+  [ "$verdict,$error" != failed,left_out ] && [ "$verdict" = failed ] || error=
   record_integration "$verdict" "finished=$now" "finished_at=$now_at" "tidy=$is_tidy" "error=$error" "culprit=$culprit" || verdict=failed
   [ "$verdict" != failed ] || warn "In $integration: ${merged:-none}" \
     "Not in it: $(say "$work" | awk -v merged=" $merged" '!index(merged, " " $2 " ") { printf "%s ", $2 }')"
@@ -81,6 +81,11 @@ are_ours() {
 # contains <commit> <commit>: true when the first contains the second
 contains() {
   read_git -C "$root" merge-base --is-ancestor "$2" "$1" 2>/dev/null
+}
+
+# read_work: list what has completed, and what is merged. Sets: work (empty when that fails) chain
+read_work() {
+  { work=$(list_work) && chain=$(list_chain); } || { work='' && warn "ERROR: cannot list what has completed" && return 1; }
 }
 
 # list_work: print `WHAT ID NAME WAVE DEPS COMMIT COMMITS TIP` for each task that has completed up to last_wave, in plan order. WHAT is
@@ -125,9 +130,11 @@ do_integration() {
         { n++; if ($1 in is_green) last = n }
         END { print last + 0 }') || green=0
     # It takes attributes from the worktree: where a branch changes them, all are merged there.
-    ! run_git -C "$worktree" merge-tree --write-tree "$start" "$start" >/dev/null 2>&1 || ! attributes=$(say "$work" |
-      awk '$1 != "in" { print $6 }' | ask_git -C "$root" rev-list -n 1 --stdin "^$start" -- ':(glob)**/.gitattributes' 2>/dev/null) ||
-      [ -n "$attributes" ] || can_merge_trees=1
+    if run_git -C "$worktree" merge-tree --write-tree "$start" "$start" >/dev/null 2>&1 && attributes=$(say "$work" |
+      awk '$1 != "in" { print $6 }' | ask_git -C "$root" rev-list -n 1 --stdin "^$start" -- ':(glob)**/.gitattributes' 2>/dev/null) &&
+      [ -z "$attributes" ]; then
+      can_merge_trees=1
+    fi
     anew=1 in_chain=''
     while [ "$anew" -eq 1 ]; do
       anew=0
@@ -331,33 +338,41 @@ merge_in_worktree() {
   }
   set -- $?
   stop_signal=TERM
-  if [ "$1" -eq 0 ]; then
-    at=$(read_git -C "$worktree" rev-parse HEAD) && candidate=$at || error=state
-    [ -z "$error" ]
-  else
-    return 1
-  fi
+  [ "$1" -eq 0 ] || return
+  at=$(read_git -C "$worktree" rev-parse HEAD) && candidate=$at || error=state
+  [ -z "$error" ]
+}
+
+# bisect <test>: find the first place in the chain, behind low, where the test fails; it does at high. False when that cannot be told.
+# Sets: low high
+bisect() {
+  while [ $((high - low)) -gt 1 ]; do
+    middle=$(((low + high) / 2))
+    if "$1" "$middle" 1; then
+      low=$middle
+    else
+      [ -z "$cause$error" ] || return 1
+      high=$middle
+    fi
+  done
 }
 
 # find_rival: find out with which merge of the chain the conflict begins. Sets: rival (a task, or the base branch)
 find_rival() {
   low=-1 high=$length
-  while [ $((high - low)) -gt 1 ]; do
-    middle=$(((low + high) / 2))
-    nth "$middle"
-    if clashes; then high=$middle; else low=$middle; fi
-  done
+  bisect agrees
   nth "$high"
   rival=${merged_task:--}
   [ "$rival" != - ] || rival=$base_branch
 }
 
-# clashes: true when the task conflicts with the commit
-clashes() {
+# agrees <number>: true when the task can be merged into the chain after so many merges
+agrees() {
+  nth "$1"
   if [ "$can_merge_trees" -eq 1 ]; then
-    ! run_git -C "$worktree" merge-tree --write-tree "$commit" "$task_commit" >/dev/null 2>&1
+    run_git -C "$worktree" merge-tree --write-tree "$commit" "$task_commit" >/dev/null 2>&1
   else
-    (candidate=$commit && ! merge_in_worktree 2>/dev/null)
+    (candidate=$commit && merge_in_worktree 2>/dev/null)
     set -- $?
     at=
     return "$1"
@@ -410,15 +425,7 @@ settle() {
 find_culprit() {
   low=$floor high=$length
   ! was_green "$kept" || low=$kept
-  while [ $((high - low)) -gt 1 ]; do
-    middle=$(((low + high) / 2))
-    if is_green "$middle" 1; then
-      low=$middle
-    else
-      [ -z "$cause$error" ] || return 1
-      high=$middle
-    fi
-  done
+  bisect is_green || return
   # A check that fails without any of them has no culprit.
   if [ "$low" -eq "$floor" ] && { [ "$high" -eq "$low" ] || ! is_green "$low" 1; }; then
     [ -z "$cause$error" ] || return 1
@@ -438,11 +445,13 @@ drop_culprit() {
   [ "$task" != - ] || task=$commit
   warn "$task turns $integration red. The end of the log with it:"
   indent <"$state/integration.red" >&2
-  if [ "$high" -le "$history" ] || { [ "$high" -le "$kept" ] && [ "$low" -ne "$history" ] && [ "$SKIP_CULPRITS" -eq 0 ]; }; then
-    # What stood on the branch before is not ours to take away, and below what is kept not each tree was seen green.
+  # The branch goes on, or back to where it was; not to what is between, of which not each tree was seen green.
+  may_move=1
+  [ "$low" -ge "$kept" ] || [ "$low" -eq "$history" ] || may_move=0
+  if [ "$high" -le "$history" ] || [ "$may_move$SKIP_CULPRITS" = 00 ]; then
+    # It stays on the branch.
     culprit=$task error=validation
-  elif ! leave_out validation || { { [ "$low" -gt "$kept" ] || [ "$low" -eq "$history" ]; } && ! keep "$low"; } ||
-    [ "$SKIP_CULPRITS" -eq 0 ]; then
+  elif ! leave_out validation || { [ "$may_move" -eq 1 ] && ! keep "$low"; } || [ "$SKIP_CULPRITS" -eq 0 ]; then
     error=validation
   else
     [ "$kept" -le "$low" ] || kept=$low

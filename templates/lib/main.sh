@@ -15,8 +15,7 @@ start_afresh() {
 $selected
 EOF
   # What was merged are branches that are no more.
-  find_owner "$integration"
-  if [ "$force" -eq 1 ] && [ "$made_by" = "$dir_name" ]; then
+  if [ "$force" -eq 1 ] && find_owner "$integration" && [ "$made_by" = "$dir_name" ]; then
     use_own integration
     branch=$integration branches="$branches$name "
     set_aside || fail "ERROR: cannot move worktree and branch of $integration aside"

@@ -68,11 +68,10 @@ write_manifest() {
       if (status !~ /^(completed|skipped)$/) is_open = 1
       next
     }
-    !phase && $1 == "integration" && $2 == "status=verified" { next }
     !phase && $1 == "integration" {
-      if ($3 !~ /^task=/) integration = facts(2)
-      else if ($2 == "status=merged") merged = add(merged, ", ", quoted(substr($3, 6)))
-      else left_out = add(left_out, ", ", "{" facts(3) "}")
+      if ($2 == "status=merged") merged = add(merged, ", ", quoted(substr($3, 6)))
+      else if ($2 == "status=left_out") left_out = add(left_out, ", ", "{" facts(3) "}")
+      else if ($2 != "status=verified") integration = facts(2)
       next
     }
     !phase && /^wave=/ {
