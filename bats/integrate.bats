@@ -656,9 +656,8 @@ both_do() {
   task_done task-002 <<<"$2"
 }
 
-# conflict: the first two of four tasks conflict in these files, and are left as they are; the others are in
-conflicts_in() {
-  each_done task-003 task-004
+# leaves_out <files>: of four tasks the second conflicts with the first in these files; the others are in
+leaves_out() {
   integrates 1
   tells <<'END'
 started tasks=4
@@ -670,6 +669,12 @@ failed merged=3/4
 END
   err_has "task-002 is left out of $branch: it conflicts with task-001 in $1"
   same '' "$(git -C "$worktree" status --porcelain)"
+}
+
+# conflict: the first two of four tasks conflict in these files, and are left as they are; the others are in
+conflicts_in() {
+  each_done task-003 task-004
+  leaves_out "$1"
   [ ! -e "$project/.git/worktrees/${worktree##*/}/MERGE_HEAD" ]
   same '' "$(git -C "$project" ls-tree -r "$branch" | grep -e '~' -e '<<<')"
   # The same, where git cannot merge trees.
@@ -677,17 +682,7 @@ END
   git -C "$project" branch --quiet -D "$branch"
   rm "$state/integration"
   old_git
-  integrates 1
-  tells <<'END'
-started tasks=4
-left_out task=task-002 error=conflict with=task-001
-merged task=task-001
-merged task=task-003
-merged task=task-004
-failed merged=3/4
-END
-  err_has "task-002 is left out of $branch: it conflicts with task-001 in $1"
-  same '' "$(git -C "$worktree" status --porcelain)"
+  leaves_out "$1"
 }
 
 # old_git: git does not know `merge-tree --write-tree`

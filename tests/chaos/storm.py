@@ -169,18 +169,25 @@ class Voyage:
         self.tell(f"{name} has ended: {status}")
         return status
 
+    def in_peace(self, option: str) -> int:
+        """Run without a strike, and see that nothing is left; above 255 where the shell has died."""
+        status = self.await_end(self.start(option))
+        if status > 255:
+            self.outcome.shells_died += 1
+        elif status != -1:
+            self.check_survivors()
+        return status
+
     def peaceful(self) -> None:
         """Resume without a strike; once more while something that began before has suffered."""
         for _ in range(4):
             # A runner that an earlier run has started may have suffered.
             seen = {(task, attempt) for _, task, attempt, _ in self.world.entries()}
-            status = self.await_end(self.start("--retry-failed"))
+            status = self.in_peace("--retry-failed")
             if status == -1:
                 return
             if status > 255:
-                self.outcome.shells_died += 1
                 continue
-            self.check_survivors()
             wrong = invariants.unfinished(self.world)
             if self.is_misled():
                 continue
@@ -203,13 +210,11 @@ class Voyage:
     def integrate(self) -> None:
         """Merge what has completed, in peace; once more where a check that was killed has misled."""
         for _ in range(2):
-            status = self.await_end(self.start("--integrate-now"))
+            status = self.in_peace("--integrate-now")
             if status == -1:
                 return
             if status > 255:
-                self.outcome.shells_died += 1
                 continue
-            self.check_survivors()
             if not self.is_misled(full=True):
                 break
         wanted = 1 if invariants.not_integrated(self.world) else 0
