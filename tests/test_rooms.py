@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "parallelgen"
-ROOMS = ["reading", "planning", "writing", "running"]
+ROOMS = ["reading", "planning", "writing", "tidying", "running"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -41,6 +41,7 @@ def test_every_module_is_in_a_room() -> None:
         "__init__.py",
         "agents.py",
         "cli.py",
+        "git.py",
         "refs.py",
         "settings.py",
         "start.py",

@@ -1,24 +1,8 @@
 import contextlib
-import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from parallelgen import ParallelgenError
-
-# A hook hands these down; they would turn the question to the repository of the hook.
-_LOCAL = (
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_PREFIX",
-    "GIT_COMMON_DIR",
-    "GIT_OBJECT_DIRECTORY",
-)
-
-
-class GitError(ParallelgenError):
-    """Say what git answered when it could not tell us about the repository."""
+from parallelgen.git import GitError, call
 
 
 @dataclass(frozen=True)
@@ -56,20 +40,7 @@ def _outside(directory: Path) -> Path:
 
 def project_root(directory: Path) -> Path | None:
     """Find the top of the working tree that holds `directory`; None outside a repository. Raises GitError."""
-    environment = {key: value for key, value in os.environ.items() if key not in _LOCAL}
-    try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "--show-toplevel"],
-            cwd=directory,
-            env={**environment, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="surrogateescape",
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise GitError("error: git not found") from error
+    answer = call("rev-parse", "--show-toplevel", at=directory)
     if answer.returncode == 0:
         return Path(answer.stdout.removesuffix("\n"))
     if "not a git repository" in answer.stderr or "must be run in a work tree" in answer.stderr:

@@ -1,0 +1,217 @@
+"""How git is called: with nobody at a terminal, and under settings that let it hide nothing."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from parallelgen import ParallelgenError
+
+# A hook hands these down; they would turn the question to the repository of the hook.
+_LOCAL = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_PREFIX",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+    "GIT_SHALLOW_FILE",
+)
+_SETTINGS = (
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "core.quotePath=false",
+    "core.fsmonitor=false",
+    "core.untrackedCache=false",
+    "core.trustctime=true",
+    "core.checkStat=default",
+    "status.renames=false",
+    "diff.ignoreSubmodules=none",
+    "submodule.recurse=false",
+    "merge.autoStash=false",
+)
+# What a person says of history with grafts and replacements is not what the next clone will have.
+_ENVIRONMENT = {
+    "LC_ALL": "C",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_EDITOR": ":",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+}
+_READS = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1"}
+_HEADS = "refs/heads/"
+# What stands in git's folder of a working tree as long as an operation is under way there.
+_OPERATIONS = (
+    "MERGE_HEAD",
+    "CHERRY_PICK_HEAD",
+    "REVERT_HEAD",
+    "BISECT_LOG",
+    "rebase-merge",
+    "rebase-apply",
+    "sequencer",
+)
+
+
+class GitError(ParallelgenError):
+    """Say what git answered when it could not do what it was asked."""
+
+
+@dataclass(frozen=True)
+class Ref:
+    """Hold a ref: its full name, the object, and the ref that it stands for, when it is symbolic."""
+
+    name: str
+    commit: str
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class Worktree:
+    """Hold a working tree as git lists it: `branch` is the full name of what is checked out, empty for none."""
+
+    path: Path
+    head: str = ""
+    branch: str = ""
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return our environment without what would turn git to another repository."""
+    return {key: value for key, value in os.environ.items() if key not in _LOCAL} | more
+
+
+def call(*arguments: str, at: Path, given: str = "", reads: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run git in a folder; where it only reads it takes no lock and fetches nothing. Raises GitError."""
+    words = [word for setting in _SETTINGS for word in ("-c", setting)]
+    try:
+        return subprocess.run(
+            ["git", *words, *arguments],
+            cwd=at,
+            env=environment(**_ENVIRONMENT, **(_READS if reads else {})),
+            input=given,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise GitError("error: git not found") from error
+    except OSError as error:
+        raise GitError(f"error: git: {error.strerror}: '{at}'") from error
+
+
+@dataclass(frozen=True)
+class Repository:
+    """Know a repository: `root` is the working tree from which we look, `common` what all of them share."""
+
+    root: Path
+    common: Path
+
+    @classmethod
+    def at(cls, root: Path) -> "Repository":
+        """Find the repository of a working tree. Raises GitError."""
+        answer = _check(call("rev-parse", "--git-common-dir", at=root))
+        return cls(root, (root / answer.removesuffix("\n")).resolve())
+
+    def ask(self, *arguments: str, at: Path | None = None, given: str = "") -> str:
+        """Return what git prints; nothing is changed. Raises GitError."""
+        return _check(call(*arguments, at=at or self.root, given=given))
+
+    def change(self, *arguments: str, at: Path | None = None, given: str = "") -> str:
+        """Let git change something, and return what it prints. Raises GitError."""
+        return _check(call(*arguments, at=at or self.root, given=given, reads=False))
+
+    def commit(self, name: str) -> str:
+        """Return the commit that a name stands for; empty when there is none."""
+        answer = call("rev-parse", "--quiet", "--verify", f"{name}^{{commit}}", at=self.root)
+        return answer.stdout.strip() if answer.returncode == 0 else ""
+
+    def refs(self, *below: str) -> list[Ref]:
+        """List the refs, of the whole repository or below these names. Raises GitError."""
+        text = self.ask("for-each-ref", "--format=%(refname) %(objectname) %(symref)", *below)
+        return [Ref(*line.split(" ")) for line in text.splitlines()]
+
+    def contains(self, commit: str, within: Iterable[str]) -> bool:
+        """Tell whether all that a commit contains can be reached from one of the others."""
+        others = list(within)
+        if not commit or not others:
+            return False
+        answer = call("rev-list", "--max-count=1", commit, "--not", *others, "--", at=self.root)
+        return answer.returncode == 0 and not answer.stdout
+
+    def worktrees(self) -> list[Worktree]:
+        """List the working trees, the main one first. Raises GitError."""
+        for _ in range(10):  # it fails when it meets one in the making
+            answer = call("worktree", "list", "--porcelain", at=self.root)
+            if answer.returncode == 0:
+                break
+            time.sleep(0.1)
+        return list(_read_worktrees(_check(answer)))
+
+    def side(self, worktree: Path) -> Path | None:
+        """Find git's own folder of a linked working tree; None where the two are not tied to each other."""
+        answer = call("rev-parse", "--absolute-git-dir", at=worktree) if worktree.is_dir() else None
+        if answer is None or answer.returncode:
+            return None
+        side = Path(answer.stdout.removesuffix("\n"))
+        is_tied = side.parent == self.common / "worktrees" and read_tie(side).parent == worktree
+        return side if is_tied and (worktree / ".git").is_file() else None
+
+    def in_use(self) -> set[str]:
+        """List the branches, by full name, on which an operation is under way in some working tree."""
+        found: set[str] = set()
+        for side in (self.common, *(self.common / "worktrees").glob("*")):
+            for name in (
+                "rebase-merge/head-name",
+                "rebase-apply/head-name",
+                "rebase-merge/update-refs",
+                "BISECT_START",
+            ):
+                for line in _lines(side / name):
+                    found |= {line, f"{_HEADS}{line}"}
+        return found
+
+
+def operations(side: Path) -> list[str]:
+    """List what is under way in the working tree of which this is git's own folder."""
+    return [name for name in _OPERATIONS if (side / name).exists()]
+
+
+def read_tie(side: Path) -> Path:
+    """Read where git expects the `.git` of the linked working tree whose own folder this is; `.` when nowhere."""
+    lines = _lines(side / "gitdir")
+    return Path(os.path.normpath(side / lines[0])) if lines else Path()
+
+
+def branch_name(ref: str) -> str:
+    """Return the name of a branch as people write it."""
+    return ref.removeprefix(_HEADS)
+
+
+def branch_ref(name: str) -> str:
+    """Return the full name of a branch."""
+    return _HEADS + name
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return os.fsdecode(path.read_bytes()).splitlines()
+    except OSError:
+        return []
+
+
+def _check(answer: subprocess.CompletedProcess[str]) -> str:
+    if answer.returncode:
+        said = answer.stderr.strip().removeprefix("fatal: ") or f"status {answer.returncode}"
+        raise GitError(f"error: git: {said}")
+    return answer.stdout
+
+
+def _read_worktrees(text: str) -> Iterator[Worktree]:
+    for block in text.split("\n\n"):
+        facts = dict(line.partition(" ")[::2] for line in block.splitlines())
+        if "worktree" in facts:
+            yield Worktree(Path(facts["worktree"]), facts.get("HEAD", ""), facts.get("branch", ""))
