@@ -71,7 +71,7 @@ class Ref:
 
 @dataclass(frozen=True)
 class Worktree:
-    """Hold a working tree as git lists it: `branch` is the full name of what is checked out, empty for none."""
+    """Hold a working tree as git lists it; `branch` is a full name, empty where none is checked out."""
 
     path: Path
     head: str = ""
@@ -181,7 +181,7 @@ def operations(side: Path) -> list[str]:
 
 
 def read_tie(side: Path) -> Path:
-    """Read where git expects the `.git` of the linked working tree whose own folder this is; `.` when nowhere."""
+    """Read where git expects the `.git` of a linked working tree, from its own folder; `.` for nowhere."""
     lines = _lines(side / "gitdir")
     return Path(os.path.normpath(side / lines[0])) if lines else Path()
 

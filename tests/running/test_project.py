@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from parallelgen.running.project import GitError, locate, project_root
+from parallelgen.git import GitError
+from parallelgen.running.project import locate, project_root
 from tests.conftest import Project, git
 
 
