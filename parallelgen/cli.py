@@ -140,6 +140,16 @@ def generated_settings(typed: str) -> settings.Settings:
     return generate.header_settings(Path(typed))
 
 
+def recorded_settings(typed: str) -> settings.Settings:
+    """Read them for a command that looks at what a run has left, which hardly depends on them."""
+    from parallelgen.writing.generate import HeaderError
+
+    try:
+        return generated_settings(typed)
+    except HeaderError:
+        return settings.Settings()
+
+
 def screen() -> "Screen":
     """Say where a run may print, and whether it is a terminal that can redraw."""
     from parallelgen.running.screen import Screen
@@ -228,13 +238,8 @@ def status(directory: str, as_json: bool) -> None:
     from parallelgen.running.activity import Activity
     from parallelgen.running.records import ask, facts
     from parallelgen.running.report import status_text
-    from parallelgen.writing.generate import HeaderError
 
-    try:
-        chosen = generated_settings(directory)
-    except HeaderError:
-        chosen = settings.Settings()  # what became of the tasks does not depend on it
-    loaded = load(directory, chosen)
+    loaded = load(directory, recorded_settings(directory))
     recorded = ask(loaded.ask, loaded.plan)
     recorded = replace(recorded, state=Activity(loaded.project.directory / "logs").look(recorded.state))
     recorded = replace(recorded, state=loaded.with_conflicts(recorded.state))
@@ -243,6 +248,59 @@ def status(directory: str, as_json: bool) -> None:
     else:
         worktree = loaded.worktree_of(recorded.state)
         say(status_text(recorded, loaded.project.relative, time.time(), worktree))
+
+
+@cli.command()
+@click.argument("directory", metavar="[DIR]", required=False)
+@click.option("--all", "every", is_flag=True, help="Clean every parallel directory of the project.")
+@click.option("--yes", is_flag=True, help="Remove what can go; without it nothing is changed.")
+@click.option(
+    "--older-than",
+    metavar="DURATION",
+    default="14d",
+    help="Keep for so long what --force has moved aside (14d).",
+)
+@click.option(
+    "--ignored",
+    "patterns",
+    metavar="PATTERN",
+    multiple=True,
+    help="Let ignored files go that match this pattern of gitignore; may be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a directory.")
+@click.pass_context
+def clean(ctx: click.Context, /, directory: str | None, every: bool, older_than: str, **values: Any) -> None:
+    """List which worktrees and branches of DIR can go, and remove them."""
+    from parallelgen.running import clean
+    from parallelgen.running.clean import Choice
+
+    if not directory and not every:
+        raise click.UsageError("which directory? Name it, or use '--all'")
+    try:
+        age = 0 if older_than == "0" else settings.parse_duration(older_than)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}", param_hint="'--older-than'") from error
+    found = clean.every_directory(directory or ".") if every else [directory or ""]
+    if not found:
+        say("No parallel directory has made anything here.")
+        return
+    loaded = [load(typed, recorded_settings(typed)) for typed in found]
+    ctx.exit(clean.clean(loaded, Choice(older_than=age, **values), again(ctx), screen()))
+
+
+def again(ctx: click.Context) -> str:
+    """Write the command that does what this one, which only lists, has said: the same, with --yes."""
+    import shlex
+
+    words = []
+    for parameter in ctx.command.params:
+        value = ctx.params[parameter.name or ""]
+        if value == parameter.get_default(ctx):
+            continue
+        option = parameter.opts[0] if isinstance(parameter, click.Option) else None
+        for one in value if parameter.multiple else [value]:
+            words += [word for word in (option, None if one is True else str(one)) if word]
+    return shlex.join(["parallelgen", ctx.info_name or "", "--yes", *words])
 
 
 @cli.command()

@@ -124,9 +124,14 @@ class Repository:
         """Let git change something, and return what it prints. Raises GitError."""
         return _check(call(*arguments, at=at or self.root, given=given, reads=False))
 
-    def commit(self, name: str) -> str:
+    def commit(self, name: str, at: Path | None = None) -> str:
         """Return the commit that a name stands for; empty when there is none."""
-        answer = call("rev-parse", "--quiet", "--verify", f"{name}^{{commit}}", at=self.root)
+        answer = call("rev-parse", "--quiet", "--verify", f"{name}^{{commit}}", at=at or self.root)
+        return answer.stdout.strip() if answer.returncode == 0 else ""
+
+    def full_name(self, name: str) -> str:
+        """Return the full name of the ref that a person calls so; empty when there is none."""
+        answer = call("rev-parse", "--symbolic-full-name", name, at=self.root)
         return answer.stdout.strip() if answer.returncode == 0 else ""
 
     def refs(self, *below: str) -> list[Ref]:
