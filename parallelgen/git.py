@@ -3,7 +3,7 @@
 import os
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,13 +139,10 @@ class Repository:
         text = self.ask("for-each-ref", "--format=%(refname) %(objectname) %(symref)", *below)
         return [Ref(*line.split(" ")) for line in text.splitlines()]
 
-    def contains(self, commit: str, within: Iterable[str]) -> bool:
-        """Tell whether all that a commit contains can be reached from one of the others."""
-        others = list(within)
-        if not commit or not others:
-            return False
-        answer = call("rev-list", "--max-count=1", commit, "--not", *others, "--", at=self.root)
-        return answer.returncode == 0 and not answer.stdout
+    def contains(self, commit: str, other: str) -> bool:
+        """Tell whether all that a commit contains can be reached from another one."""
+        answer = call("rev-list", "--max-count=1", commit, "--not", other, "--", at=self.root)
+        return bool(commit and other) and answer.returncode == 0 and not answer.stdout
 
     def worktrees(self) -> list[Worktree]:
         """List the working trees, the main one first. Raises GitError."""

@@ -146,17 +146,16 @@ def _report(loaded: Loaded, outcome: Outcome, is_done: bool) -> Iterator[str]:
         yield from (f"    {_described(thing)}" for thing in outcome.gone)
     if outcome.stays:
         yield "  stays:"
-    for thing in outcome.stays:
-        yield f"    {thing.kind} {thing.name}"
-        yield from (f"      {reason}" for reason in thing.reasons)
+    yield from (f"    {thing.kind} {thing.name}: {'; '.join(thing.reasons)}" for thing in outcome.stays)
     if not outcome.gone and not outcome.stays:
         yield "  no worktree or branch of it is here"
 
 
 def _described(thing: Thing) -> str:
-    within = f", in {branch_name(thing.within.name)}" if thing.within else ""
-    size = f", {size_text(thing.size)}" if thing.kind == "worktree" else ""
-    return f"{thing.kind} {thing.name} ({thing.commit[:12]}{within}{size})"
+    if thing.kind == "worktree":
+        return f"worktree {thing.name}, {size_text(thing.size)}"
+    within = f", contained in {branch_name(thing.within.name)}" if thing.within else ""
+    return f"{thing.kind} {thing.name} at {thing.commit[:12]}{within}"
 
 
 def _summary(outcomes: Sequence[Outcome], again: str) -> str:

@@ -122,8 +122,8 @@ class Survey:
             yield "its '.git' does not lead to what git knows of it: 'git worktree repair' may mend that"
         elif (side / "locked").exists():
             yield f"locked {(side / 'locked').read_text(errors='replace').strip()}".strip()
-        if not self._within(worktree.head):
-            yield f"its commits are not in {self._kept_in}"
+        if not self._within(worktree.head, self._keepers):
+            yield _not_in(self._keepers)
         below = [other.path for other in self._listed if path in other.path.parents]
         for what, found in (
             ("has another worktree in it", map(str, below)),
@@ -146,22 +146,21 @@ class Survey:
             return thing.held(f"it cannot be read: {error.filename}: {error.strerror}")
         # Whatever comes from now on is another mark.
         commit = self._repository.commit("HEAD", at=thing.path)
-        within = self._within(commit)
+        within = self._within(commit, self._keepers)
         origin = Origin(self._ready(thing.path, id), self._repository.root, self._patterns)
         held = what_holds(self._repository, thing.path, side, files, origin)
         if within is None:
-            held.append(f"its commits are not in {self._kept_in}")
+            held.append(_not_in(self._keepers))
         thing = replace(thing, commit=commit, within=within, size=files.size, side=side, mark=files.mark)
         return thing.held(*held)
 
     def _ready(self, path: Path, id: str) -> int:
         """Return when setup had ended in a worktree and nobody had worked there; 0 when that is not known."""
-        for name in (f"{path.name}.before", f"{id}.ready"):
-            try:
-                return (self._state / name).stat().st_mtime_ns
-            except OSError:
-                continue
-        return 0
+        name = path.name if _MOVED.fullmatch(path.name) else id
+        try:
+            return (self._state / f"{name}.ready").stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def refs(self, leaving: Collection[Path] = ()) -> Iterator[Thing]:
         """Look at the branches and other refs of the directory, as if worktrees at these paths were gone."""
@@ -170,20 +169,22 @@ class Survey:
             name = branch_name(ref.name)
             id = self._id_of_branch(name)
             if ref.name.startswith(KEPT) and self._is_kept_for_us(ref.name.removeprefix(KEPT)):
-                within = self._within(ref.commit, self.base)
+                keepers = [self.base] if self.base else []
+                within = self._within(ref.commit, keepers)
                 yield Thing("ref", ref.name, ref.commit, within).held(
-                    uses.get(ref.name, ""), "" if within else "the base branch does not contain it"
+                    uses.get(ref.name, ""), "" if within else _not_in(keepers)
                 )
             elif ref.name.startswith(_HEADS) and self._is_ours(name, id):
-                within = self._within(ref.commit, *(keeper for keeper in self._keepers if keeper != ref))
+                keepers = [keeper for keeper in self._keepers if keeper != ref]
+                within = self._within(ref.commit, keepers)
                 yield Thing("branch", name, ref.commit, within).held(
-                    uses.get(ref.name, ""), *self._what_holds_branch(ref, name, id, within)
+                    uses.get(ref.name, ""),
+                    "" if within else _not_in(keepers),
+                    *self._what_holds_branch(ref, name, id, within),
                 )
 
     def _what_holds_branch(self, ref: Ref, name: str, id: str, within: Ref | None) -> Iterator[str]:
         task = self._directory.tasks.get(id)
-        if within is None:
-            yield f"its commits are not in {self._kept_in}"
         if moved := _MOVED.fullmatch(name) if name.startswith(_BACKUP) else None:
             yield self._too_young(moved[2])
         elif id == INTEGRATION:
@@ -231,18 +232,9 @@ class Survey:
         ours = self._refs.get(branch_ref(name)) if self._is_ours(name, INTEGRATION) else None
         return [ref for ref in (self.base, ours) if ref]
 
-    @property
-    def _kept_in(self) -> str:
-        return (
-            " or ".join(branch_name(ref.name) for ref in self._keepers) or "a base branch, which is not known"
-        )
-
-    def _within(self, commit: str, *keepers: Ref | None) -> Ref | None:
-        """Return the ref that contains a commit, of these, or of those that count."""
-        for keeper in keepers or self._keepers:
-            if keeper and self._repository.contains(commit, [keeper.commit]):
-                return keeper
-        return None
+    def _within(self, commit: str, keepers: Sequence[Ref]) -> Ref | None:
+        """Return the first of these refs that contains a commit."""
+        return next((ref for ref in keepers if self._repository.contains(commit, ref.commit)), None)
 
     def _is_kept_for_us(self, name: str) -> bool:
         """Tell whether refs/parallelgen/NAME was kept for a branch of this directory, or for no task."""
@@ -293,6 +285,12 @@ class Survey:
 
     def _shown(self, path: Path) -> str:
         return os.path.relpath(path, self._repository.root)
+
+
+def _not_in(keepers: Sequence[Ref]) -> str:
+    return (
+        f"its commits are not in {' or '.join(branch_name(ref.name) for ref in keepers) or 'any base branch'}"
+    )
 
 
 def read_record(path: Path) -> dict[str, str]:
