@@ -1,4 +1,4 @@
-"""What there is below a folder: bytes of files, objects that something reaches, refs; and what has become of it."""
+"""What there is below a folder: bytes of files, objects that something reaches, refs; and what was lost."""
 
 import hashlib
 import os
@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Neither may history pretend, nor may looking change anything.
-_PLAINLY = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+_PLAINLY = {
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+    "GIT_OPTIONAL_LOCKS": "0",
+    "LC_ALL": "C",
+}
 _OURS = re.compile(r"refs/(heads/(feature|backup|integration)/(?!bills)|parallelgen/)")
 
 
@@ -47,10 +52,10 @@ def take(path: Path, root: Path) -> Snapshot:
     repositories = frozenset(_repositories(path))
     files: dict[Path, tuple[str, str]] = {}
     inner: dict[Path, tuple[str, str]] = {}
-    for folder, _, names in os.walk(path):
+    for folder, below, names in os.walk(path):
         where = Path(folder)
         is_inner = any(parent in repositories for parent in (where, *where.parents))
-        for name in (*names, *(name for name in _ if (where / name).is_symlink())):
+        for name in (*names, *(name for name in below if (where / name).is_symlink())):
             (inner if is_inner else files)[where / name] = _content(where / name)
     objects = frozenset(name for repository in repositories for name in _reachable(repository))
     refs = look(root, "for-each-ref", "--format=%(refname) %(objectname) %(symref)")
@@ -78,7 +83,9 @@ def losses(before: Snapshot, after: Snapshot, expendable: set[Path]) -> list[str
     for name, value in before.refs.items():
         if after.refs.get(name, "" if _OURS.match(name) else "nothing") not in ("", value):
             found.append(f"ref: {name}: {value} -> {after.refs.get(name)}")
-    found += [f"new ref: {name}" for name in after.refs.keys() - before.refs.keys()]
+    # What is contained in the integration alone is kept by a ref of ours.
+    new = after.refs.keys() - before.refs.keys()
+    found += [f"new ref: {name}" for name in new if not name.startswith("refs/parallelgen/")]
     found += [f"complaint: {line}" for line in after.complaints - before.complaints]
     return found + list(_inner_changes(before, after))
 
@@ -94,7 +101,9 @@ def _inner_changes(before: Snapshot, after: Snapshot) -> Iterator[str]:
         if before.inner.get(path) == after.inner.get(path):
             continue
         inside = path.as_posix().partition("/.git/")[2]
-        if inside.startswith(("parallelgen/", "refs/heads/", "refs/parallelgen/", "logs/refs/", "packed-refs")):
+        if inside.startswith(
+            ("parallelgen/", "refs/heads/", "refs/parallelgen/", "logs/refs/", "packed-refs")
+        ):
             continue
         if path not in after.inner and inside.startswith("worktrees/"):
             side = path.parents[len(Path(inside).parts) - 3]
@@ -110,7 +119,9 @@ def _repositories(path: Path) -> Iterator[Path]:
 
 
 def _content(path: Path) -> tuple[str, str]:
-    kind, content = ("link", os.fsencode(path.readlink())) if path.is_symlink() else ("file", path.read_bytes())
+    kind, content = (
+        ("link", os.fsencode(path.readlink())) if path.is_symlink() else ("file", path.read_bytes())
+    )
     return kind, hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
@@ -122,11 +133,9 @@ def _reachable(repository: Path) -> Iterator[str]:
         for path in repository.glob(f"worktrees/*/refs/{folder}/**/*")
         if path.is_file()
     ]
-    # HEAD of a submodule's repository has no working tree to be found by.
-    answer = look(
-        repository, "--git-dir", str(repository), "--work-tree", str(repository), "rev-list", "--objects", "--all",
-        "--indexed-objects", *names,
-    )  # fmt: skip
+    # The repository of a submodule may name a working tree that is not there.
+    place = ("--git-dir", str(repository), "--work-tree", str(repository))
+    answer = look(repository, *place, "rev-list", "--objects", "--all", "--indexed-objects", *names)
     assert answer.returncode == 0, answer.stderr
     return (line.partition(" ")[0] for line in answer.stdout.splitlines())
 
@@ -138,7 +147,8 @@ def _is_tie(path: Path, after: Snapshot) -> bool:
 
 def _complaints(root: Path) -> Iterator[str]:
     check = look(root, "fsck", "--no-dangling", "--no-progress")
-    yield from f"{check.stdout}\n{check.stderr}".splitlines()
+    told = f"{check.stdout}\n{check.stderr}".splitlines()
+    yield from (line for line in told if line and not line.startswith("hint:"))
     if check.returncode:
         yield f"fsck: status {check.returncode}"
     listed = look(root, "worktree", "list", "--porcelain")

@@ -142,8 +142,7 @@ class World:
                     prepare(self, thing)
         time.sleep(0.02)  # of ctime the kernel keeps some milliseconds
         for thing in self.things:
-            listed = thing.git("status", "--porcelain", "--untracked-files=all", "--ignored=matching")
-            (self.state / f"{thing.id}.before").write_text(listed)
+            (self.state / f"{thing.tree.name}.ready").touch()
         time.sleep(0.02)
         for thing in self.things:
             thing.expendable.add(thing.write(MARKER, ""))
@@ -422,6 +421,7 @@ def changed_in_the_same_instant(world: World, thing: Thing) -> None:
 def hidden_by_filter(world: World, thing: Thing) -> None:
     """What a filter takes out before git sees it, as with the output of notebooks, is in no commit."""
     thing.write("src/hidden_by_filter.txt", "hidden_by_filter\nprecious\n")
+    thing.git("add", "src/hidden_by_filter.txt")
 
 
 @odd("file", STAYS)
@@ -534,7 +534,7 @@ def collect(world: World, thing: Thing) -> None:
 
 @odd("file", STAYS, prepare=collect)
 def folder_moved_in(world: World, thing: Thing) -> None:
-    """It is older than the end of setup, and came here later: files in a folder that is moved keep their ctime."""
+    """It is older than the end of setup, but came later: files in a folder that is moved keep their ctime."""
     thing.path("build").mkdir(exist_ok=True)
     (world.path / f"collected-{thing.id}/data").rename(thing.path("build/data"))
 
