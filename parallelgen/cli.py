@@ -237,17 +237,20 @@ def status(directory: str, as_json: bool) -> None:
 
     from parallelgen.running.activity import Activity
     from parallelgen.running.records import ask, facts
-    from parallelgen.running.report import status_text
+    from parallelgen.running.report import Found, status_text
+    from parallelgen.running.space import measure
 
     loaded = load(directory, recorded_settings(directory))
     recorded = ask(loaded.ask, loaded.plan)
     recorded = replace(recorded, state=Activity(loaded.project.directory / "logs").look(recorded.state))
     recorded = replace(recorded, state=loaded.with_conflicts(recorded.state))
+    space = measure(loaded, recorded)
     if as_json:
-        say(json.dumps(facts(recorded), indent=2))
+        worktrees = {"worktrees": space.facts()} if space else {}
+        say(json.dumps({**facts(recorded), **worktrees}, indent=2))
     else:
-        worktree = loaded.worktree_of(recorded.state)
-        say(status_text(recorded, loaded.project.relative, time.time(), worktree))
+        found = Found(worktree=loaded.worktree_of(recorded.state), space=space)
+        say(status_text(recorded, loaded.project.relative, time.time(), found))
 
 
 @cli.command()

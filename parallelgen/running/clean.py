@@ -10,12 +10,15 @@ from typing import Any
 from parallelgen.git import GitError, Repository, branch_name
 from parallelgen.running import records
 from parallelgen.running.project import project_root
+from parallelgen.running.records import Recorded
 from parallelgen.running.screen import Screen
 from parallelgen.running.script import Loaded
 from parallelgen.tidying import refs, removal
 from parallelgen.tidying.owners import read_owners
 from parallelgen.tidying.survey import BASELINE, INTEGRATION, Directory, Survey, Task, Thing, read_record
 from parallelgen.tidying.system import size_text
+
+OLDER_THAN = "14d"
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def clean(directories: Sequence[Loaded], choice: Choice, again: str, screen: Scr
         except OSError as error:
             raise GitError(f"error: cannot clean: {error.strerror}: {error.filename}") from error
     else:
-        outcomes = [_list(_survey(repository, loaded, choice)) for loaded in directories]
+        outcomes = [_list(repository, loaded, choice) for loaded in directories]
     for loaded, outcome in zip(directories, outcomes, strict=True):
         if choice.as_json:
             screen.say(json.dumps(_facts(loaded, outcome, choice.yes)))
@@ -72,15 +75,9 @@ def every_directory(typed: str) -> list[str]:
     return [os.path.relpath(owner) for owner in owners if Path(owner, "manifest.json").exists()]
 
 
-def _survey(repository: Repository, loaded: Loaded, choice: Choice) -> Survey:
-    directory = _directory(repository, loaded)
-    return Survey(repository, directory, choice.older_than, choice.patterns)
-
-
-def _directory(repository: Repository, loaded: Loaded) -> Directory:
+def directory_of(repository: Repository, loaded: Loaded, recorded: Recorded) -> Directory:
     """Gather what decides what of a directory may go, from its plan and its records."""
     plan = loaded.plan
-    recorded = records.ask(loaded.ask, plan)
     state = loaded.project.directory / "logs" / "state"
     tasks = {}
     for task in plan.tasks:
@@ -101,19 +98,19 @@ def _directory(repository: Repository, loaded: Loaded) -> Directory:
     )
 
 
-def _list(survey: Survey) -> Outcome:
+def _list(repository: Repository, loaded: Loaded, choice: Choice) -> Outcome:
+    directory = directory_of(repository, loaded, records.ask(loaded.ask, loaded.plan))
+    survey = Survey(repository, directory, choice.older_than, choice.patterns)
     worktrees = list(survey.worktrees())
     things = [*worktrees, *survey.refs([thing.path for thing in worktrees if not thing.reasons])]
-    return Outcome(*_part(things))
-
-
-def _part(things: Sequence[Thing]) -> tuple[list[Thing], list[Thing]]:
-    return [thing for thing in things if not thing.reasons], [thing for thing in things if thing.reasons]
+    return Outcome(
+        [thing for thing in things if not thing.reasons], [thing for thing in things if thing.reasons]
+    )
 
 
 def _remove(repository: Repository, loaded: Loaded, choice: Choice) -> Outcome:
     """Remove what can go: the worktrees, and then, looking once more, the branches."""
-    directory = _directory(repository, loaded)
+    directory = directory_of(repository, loaded, records.ask(loaded.ask, loaded.plan))
     gone: list[Thing] = []
     stays: list[Thing] = []
     failed = False

@@ -91,18 +91,23 @@ class Survey:
         self._listed = repository.worktrees()
         self._refs = {ref.name: ref for ref in repository.refs()}
 
-    def worktrees(self) -> Iterator[Thing]:
-        """Look at the worktrees of the directory."""
-        half_way = [removal.real_path(place) for _, place in removal.half_way(self._repository)]
+    def own_worktrees(self) -> Iterator[tuple[Worktree, Path, str]]:
+        """List the worktrees of the directory: as git does, where each belongs, and the id of its task."""
         for worktree in self._listed[1:]:
             path = removal.real_path(worktree.path)
             id = self._id(path.name)
             if self._is_ours(str(path), id):
-                thing = Thing("worktree", self._shown(path), worktree.head, path=path)
-                if path in half_way:
-                    yield thing.held("a clean was killed over it; with --yes it is put back, and looked at")
-                else:
-                    yield self._look_at(thing.held(*self._what_forbids(worktree, id)), id)
+                yield worktree, path, id
+
+    def worktrees(self) -> Iterator[Thing]:
+        """Look at the worktrees of the directory."""
+        half_way = [removal.real_path(place) for _, place in removal.half_way(self._repository)]
+        for worktree, path, id in self.own_worktrees():
+            thing = Thing("worktree", self._shown(path), worktree.head, path=path)
+            if path in half_way:
+                yield thing.held("a clean was killed over it; with --yes it is put back, and looked at")
+            else:
+                yield self._look_at(thing.held(*self._what_forbids(worktree, id)), id)
 
     def _what_forbids(self, worktree: Worktree, id: str) -> Iterator[str]:
         """Say why a worktree stays whatever is in it."""
