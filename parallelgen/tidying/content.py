@@ -12,6 +12,7 @@ from pathlib import Path
 
 from parallelgen.agents import MARKER
 from parallelgen.git import GitError, Repository, call, operations
+from parallelgen.tidying.filters import altered
 
 _SHOWN = 3
 _GITLINK = "160000"
@@ -124,6 +125,9 @@ def _account(
         "not committed": changed,
         "git was told not to look at": hidden,
         "git does not see": unseen,
+        "a filter keeps a part of it out of git": altered(
+            repository, top, [path for path in own if path in tracked and stat.S_ISREG(own[path].st_mode)]
+        ),
         "ignored, and neither included nor made by setup": unknown,
     }
     held = [
