@@ -53,6 +53,8 @@ class Thing:
     on_tree: str = GOES
     on_branch: str = GOES
     expendable: set[Path] = field(default_factory=set)
+    side: Path = Path()
+    is_at_its_place: bool = True
 
     def path(self, name: str) -> Path:
         return self.tree / name
@@ -165,12 +167,15 @@ class World:
         if not contained or not is_over:
             thing.on_tree = strictest(thing.on_tree, STAYS)
         said = {odd.branch for odd in odds} | {thing.on_branch}
-        if not contained or STAYS in said or (is_awaited and part.history == "integrated"):
+        if not thing.is_at_its_place:
+            thing.on_tree = EITHER
+        is_start = is_awaited and part.history == "integrated" and part.status == "completed"
+        if not contained or STAYS in said or is_start:
             thing.on_branch = STAYS
         elif EITHER in said or not is_over:
             thing.on_branch = EITHER
         else:
-            head = (self.root / f".git/worktrees/{thing.tree.name}/HEAD").read_text().strip()
+            head = (thing.side / "HEAD").read_text().strip()
             thing.on_branch = thing.on_tree if head == f"ref: refs/heads/{thing.branch}" else GOES
 
     def record(self, name: str, text: str) -> None:
@@ -188,7 +193,7 @@ class World:
 
     def _commit_start(self) -> None:
         for name, odd in ODDS.items():
-            if odd.kind in ("file", "nested"):
+            if odd.kind in ("file", "nested", "closed"):
                 path = self.root / "src" / f"{name}.txt"
                 path.parent.mkdir(exist_ok=True)
                 path.write_text(f"{name}\n")
@@ -222,6 +227,7 @@ class World:
             tree, branch = f"{id}.{stamp}", f"backup/{name}-{stamp}"
         thing = Thing(part, id, name, self.workspaces / tree, branch)
         git(self.root, "worktree", "add", "-q", "--no-track", "-b", branch, str(thing.tree), self.start)
+        thing.side = self.root / ".git/worktrees" / tree
         self.own(branch)
         self.own(f"../workspaces/{tree}")
         if part.history != "nothing":
@@ -431,7 +437,7 @@ def replaced_by_link(world: World, thing: Thing) -> None:
     path.symlink_to(world.path / f"kept-{thing.id}.txt")
 
 
-@odd("file", STAYS)
+@odd("closed", STAYS)
 def in_conflict(world: World, thing: Thing) -> None:
     thing.git("rm", "-q", "--cached", "src/in_conflict.txt")
     attempt(
@@ -843,17 +849,20 @@ def moved(world: World, thing: Thing) -> None:
     place = world.path / f"moved-{thing.id}"
     attempt('git -C "$1" worktree move "$2" "$3"', world.root, thing.tree, place)  # it moves no submodules
     thing.expendable |= {place / path.relative_to(thing.tree) for path in thing.expendable}
+    thing.is_at_its_place = thing.tree.exists()
 
 
 @odd("place", EITHER, EITHER)
 def moved_without_git(world: World, thing: Thing) -> None:
     thing.tree.rename(world.path / f"carried-{thing.id}")
+    thing.is_at_its_place = False
 
 
 @odd("place", EITHER, EITHER)
 def folder_gone(world: World, thing: Thing) -> None:
     attempt('chmod -R u+w "$1"; rm -rf "$1"', thing.tree)
     thing.expendable.clear()
+    thing.is_at_its_place = False
 
 
 @odd("place", STAYS, EITHER)
