@@ -121,6 +121,23 @@ def integrate(ctx: click.Context, /, directory: str, as_json: bool, **texts: str
     ctx.exit(integrate(directory, chosen, settings.typed(texts), screen(), as_json))
 
 
+@cli.command()
+@_directory
+@click.option("--dry-run", is_flag=True, help="Show what would be landed and change nothing.")
+@click.option("--unverified", is_flag=True, help="Land it although the plan has nothing to verify it with.")
+@click.option("--push", is_flag=True, help="Push the base branch afterwards.")
+@click.option("--pr", is_flag=True, help="Push the integration branch afterwards and open a pull request.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def land(ctx: click.Context, /, directory: str, **values: bool) -> None:
+    """Move the base branch forward to what was integrated and verified of DIR."""
+    from parallelgen.running.land import Options, land
+
+    if values["push"] and values["pr"]:
+        raise click.UsageError("'--push' and '--pr' exclude each other")
+    ctx.exit(land(directory, generated_settings(directory), Options(**values), screen()))
+
+
 def load(typed: str, chosen: settings.Settings) -> "Loaded":
     """Read, validate and plan a parallel directory; end with status 2 when it has errors."""
     from parallelgen.running import execute

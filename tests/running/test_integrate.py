@@ -135,7 +135,7 @@ def test_one_that_is_green_leads_to_a_merge(project: Project, monkeypatch: pytes
     result = integrate(project, monkeypatch)
     assert result.exit_code == 0
     assert "\n=== Integration Complete ===\n" in result.stdout
-    assert result.stdout.endswith("\nNext step: git merge integration/TS-0001-shop\n")
+    assert result.stdout.endswith("\nNext step: parallelgen land parallel/TS-0001-shop\n")
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ Integration: completed, 3/3 tasks merged
   - task-002-orders: merged
   - task-003-api: merged
 
-Next step: git merge {branch}
+Next step: parallelgen land {project.typed}
 """
     )
     told = json.loads(parallelgen("status", project.typed, "--json", cwd=project.root).stdout)
