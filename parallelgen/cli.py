@@ -138,6 +138,48 @@ def land(ctx: click.Context, /, directory: str, **values: bool) -> None:
     ctx.exit(land(directory, generated_settings(directory), Options(**values), screen()))
 
 
+@cli.command()
+@click.argument("directory", metavar="[DIR]", required=False)
+@click.option("--all", "every", is_flag=True, help="Clean every parallel directory of the project.")
+@click.option("--yes", is_flag=True, help="Remove what can go; without it nothing is changed.")
+@click.option(
+    "--older-than",
+    metavar="DURATION",
+    default="14d",
+    help="Keep what --force has moved aside for so long (14d).",
+)
+@click.option(
+    "--ignored",
+    "patterns",
+    metavar="PATTERN",
+    multiple=True,
+    help="Let ignored files go that match this pattern of gitignore; may be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a directory.")
+@click.pass_context
+def clean(ctx: click.Context, /, directory: str | None, every: bool, older_than: str, **values: Any) -> None:
+    """List which worktrees and branches of DIR can go, and remove them."""
+    import shlex
+
+    from parallelgen.running import clean
+    from parallelgen.running.clean import OLDER_THAN, Choice
+
+    if not directory and not every:
+        raise click.UsageError("which directory? Name it, or use '--all'")
+    try:
+        age = 0 if older_than == "0" else settings.parse_duration(older_than)
+    except ValueError as error:
+        raise click.BadParameter(f"'{older_than}': {error}", param_hint="'--older-than'") from error
+    found = clean.every_directory(directory or ".") if every else [directory or ""]
+    loaded = [load(typed, recorded_settings(typed)) for typed in found]
+    words = ["--older-than", older_than] if older_than != OLDER_THAN else []
+    words += [word for pattern in values["patterns"] for word in ("--ignored", pattern)]
+    words += ["--all"] if every else []
+    words += ["--", directory] if directory and directory.startswith("-") else [directory or ""]
+    again = shlex.join(["parallelgen", "clean", "--yes", *filter(None, words)])
+    ctx.exit(clean.clean(loaded, Choice(older_than=age, **values), again, screen()))
+
+
 def load(typed: str, chosen: settings.Settings) -> "Loaded":
     """Read, validate and plan a parallel directory; end with status 2 when it has errors."""
     from parallelgen.running import execute
@@ -155,6 +197,16 @@ def generated_settings(typed: str) -> settings.Settings:
     from parallelgen.writing import generate
 
     return generate.header_settings(Path(typed))
+
+
+def recorded_settings(typed: str) -> settings.Settings:
+    """Read them for a command that looks at what a run has left, which hardly depends on them."""
+    from parallelgen.writing.generate import HeaderError
+
+    try:
+        return generated_settings(typed)
+    except HeaderError:
+        return settings.Settings()
 
 
 def screen() -> "Screen":
@@ -244,22 +296,20 @@ def status(directory: str, as_json: bool) -> None:
 
     from parallelgen.running.activity import Activity
     from parallelgen.running.records import ask, facts
-    from parallelgen.running.report import status_text
-    from parallelgen.writing.generate import HeaderError
+    from parallelgen.running.report import Found, status_text
+    from parallelgen.running.space import measure
 
-    try:
-        chosen = generated_settings(directory)
-    except HeaderError:
-        chosen = settings.Settings()  # what became of the tasks does not depend on it
-    loaded = load(directory, chosen)
+    loaded = load(directory, recorded_settings(directory))
     recorded = ask(loaded.ask, loaded.plan)
     recorded = replace(recorded, state=Activity(loaded.project.directory / "logs").look(recorded.state))
     recorded = replace(recorded, state=loaded.with_conflicts(recorded.state))
+    space = measure(loaded, recorded)
     if as_json:
-        say(json.dumps(facts(recorded), indent=2))
+        worktrees = {"worktrees": space.facts()} if space else {}
+        say(json.dumps({**facts(recorded), **worktrees}, indent=2))
     else:
-        worktree = loaded.worktree_of(recorded.state)
-        say(status_text(recorded, loaded.project.relative, time.time(), worktree))
+        found = Found(worktree=loaded.worktree_of(recorded.state), space=space)
+        say(status_text(recorded, loaded.project.relative, time.time(), found))
 
 
 @cli.command()

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,9 +128,14 @@ class Repository:
         """Let git change something, and return what it prints. Raises GitError."""
         return _check(call(*arguments, at=at or self.root, given=given, reads=False))
 
-    def commit(self, name: str) -> str:
+    def commit(self, name: str, at: Path | None = None) -> str:
         """Return the commit that a name stands for; empty when there is none."""
-        answer = call("rev-parse", "--quiet", "--verify", f"{name}^{{commit}}", at=self.root)
+        answer = call("rev-parse", "--quiet", "--verify", f"{name}^{{commit}}", at=at or self.root)
+        return answer.stdout.strip() if answer.returncode == 0 else ""
+
+    def full_name(self, name: str) -> str:
+        """Return the full name of the ref that a person calls so; empty when there is none."""
+        answer = call("rev-parse", "--symbolic-full-name", name, at=self.root)
         return answer.stdout.strip() if answer.returncode == 0 else ""
 
     def refs(self, *below: str) -> list[Ref]:
@@ -138,13 +143,10 @@ class Repository:
         text = self.ask("for-each-ref", "--format=%(refname) %(objectname) %(symref)", *below)
         return [Ref(*line.split(" ")) for line in text.splitlines()]
 
-    def contains(self, commit: str, within: Iterable[str]) -> bool:
-        """Tell whether all that a commit contains can be reached from one of the others."""
-        others = list(within)
-        if not commit or not others:
-            return False
-        answer = call("rev-list", "--max-count=1", commit, "--not", *others, "--", at=self.root)
-        return answer.returncode == 0 and not answer.stdout
+    def contains(self, commit: str, other: str) -> bool:
+        """Tell whether all that a commit contains can be reached from another one."""
+        answer = call("rev-list", "--max-count=1", commit, "--not", other, "--", at=self.root)
+        return bool(commit and other) and answer.returncode == 0 and not answer.stdout
 
     def worktrees(self) -> list[Worktree]:
         """List the working trees, the main one first. Raises GitError."""

@@ -33,6 +33,7 @@ def test_version_and_help_come_fast_and_import_little() -> None:
         "run",
         "integrate",
         "land",
+        "clean",
         "validate",
         "plan",
         "check",

@@ -91,7 +91,7 @@ def advance(landing: Landing, checkout: Checkout) -> int:
             repository.change(*words)
         else:
             _merge(landing, checkout.path)
-    if not repository.contains(landing.tip, [repository.commit(landing.ref)]):
+    if not repository.contains(landing.tip, repository.commit(landing.ref)):
         raise LandError(f"error: git has merged, and '{landing.base}' is not where it should be: look at it")
     return caught[0] if caught else 0
 

@@ -20,11 +20,13 @@ from parallelgen.running.script import (
     NOTHING_RUN,
     Loaded,
     Options,
+    ScriptError,
     environment,
     integrate_command,
     our_command,
     shell,
 )
+from parallelgen.running.space import measure
 from parallelgen.writing import render
 
 _INTERRUPTED = (129, 130, 143)
@@ -55,6 +57,7 @@ def run(loaded: Loaded, options: Options, screen: Screen) -> int:
             "tasks": records.task_facts(state),
             "cost": costs.add(state.tasks.values()),
             **({"integration": integration} if integration else {}),
+            **({"worktrees": found.space.facts()} if found.space else {}),
         }
         screen.say(json.dumps(facts))
     else:
@@ -73,11 +76,15 @@ def _looked_up(loaded: Loaded, state: RunState) -> tuple[RunState, report.Found]
         {task.id: loaded.lines(f"state/{task.id}.outside") for task in tasks if task.outside},
         loaded.lines("checkout.log"),
     )
+    try:
+        recorded = records.ask(loaded.ask, loaded.plan)
+    except ScriptError:  # what has been told is to be reported all the same
+        return state, found
+    found = replace(found, space=measure(loaded, recorded))
     if state.integration is None:
         return state, found
     # What earlier runs have merged, the lines of this one do not tell.
-    recorded = records.ask(loaded.ask, loaded.plan).state
-    state = replace(state, integration=add_record(state.integration, recorded.integration))
+    state = replace(state, integration=add_record(state.integration, recorded.state.integration))
     state = loaded.with_conflicts(state)
     return state, replace(found, worktree=loaded.worktree_of(state))
 

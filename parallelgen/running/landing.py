@@ -85,7 +85,7 @@ class Landing:
     @cached_property
     def is_landed(self) -> bool:
         """Tell whether the base branch contains it already."""
-        return self.repository.contains(self.tip, [self.old])
+        return self.repository.contains(self.tip, self.old)
 
     @cached_property
     def commits(self) -> list[tuple[str, str]]:
@@ -182,7 +182,7 @@ def obstacles(landing: Landing, is_unverified: bool) -> Iterator[Obstacle]:
     again = _again(landing.loaded)
     if landing.is_landed:
         return
-    if not landing.repository.contains(landing.old, [landing.tip]):
+    if not landing.repository.contains(landing.old, landing.tip):
         yield Obstacle(
             UNREADY, f"'{landing.base}' has moved since: '{landing.branch}' does not contain it", again
         )

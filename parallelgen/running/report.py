@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from parallelgen.running import costs, integration_text
 from parallelgen.running.progress import RunState, TaskState
 from parallelgen.running.records import Recorded
+from parallelgen.running.space import Space
 from parallelgen.running.tail import plain
 from parallelgen.running.task_text import (
     WITH_WORDS,
@@ -35,13 +36,15 @@ class Found:
 
     `stopped` has for ids of tasks the processes, as `PID COMMAND`, that their agents left, `outside` the
     paths that they have changed outside their scope; `changes` tells what has changed in the project's own
-    checkout. `worktree` is that of the integration, empty where it has none.
+    checkout. `worktree` is that of the integration, empty where it has none; `space` is what all take on
+    disk.
     """
 
     stopped: Mapping[str, Sequence[str]] = field(default_factory=dict)
     outside: Mapping[str, Sequence[str]] = field(default_factory=dict)
     changes: Sequence[str] = ()
     worktree: str = ""
+    space: Space | None = None
 
 
 def _files(number: int) -> str:
@@ -108,6 +111,8 @@ def final_report(
     integrated = integration_text.part(state, f"{directory}/{integration_text.LOG}", found.worktree)
     if integrated:
         lines += [*integrated, ""]
+    if found.space:
+        lines += [*found.space.text(directory), ""]
     return "\n".join([*lines, *_next_steps(state, directory, rest, integrate, land)])
 
 
@@ -181,8 +186,8 @@ After completion:
 {more}"""
 
 
-def status_text(recorded: Recorded, directory: str, now: float, worktree: str = "") -> str:
-    """Write what `status` prints: the run, each wave with its tasks, and the integration in its worktree."""
+def status_text(recorded: Recorded, directory: str, now: float, found: Found = Found()) -> str:
+    """Write what `status` prints: the run, each wave with its tasks, the integration, and what is on disk."""
     if not recorded.has_started:
         return f"No run of {directory} has started."
     state, run = recorded.state, recorded.run
@@ -213,5 +218,7 @@ def status_text(recorded: Recorded, directory: str, now: float, worktree: str = 
                 lines.append(f"    {task.said}")
     tasks = tuple(state.tasks.values())
     lines += ["", f"Total: {count(tasks)} tasks completed{_with(costs.sum_text(tasks))}"]
-    integrated = integration_text.part(state, f"{directory}/{integration_text.LOG}", worktree)
-    return "\n".join([*lines, *(["", *integrated] if integrated else [])])
+    integrated = integration_text.part(state, f"{directory}/{integration_text.LOG}", found.worktree)
+    space = found.space.text(directory) if found.space else []
+    parts = [part for part in (integrated, space) if part]
+    return "\n".join([*lines, *(line for part in parts for line in ["", *part])])

@@ -49,7 +49,7 @@ record_process() {
 
 # forget_steps: what has been done in a worktree does not count for another; what it has cost does
 forget_steps() {
-  for record in steps before feedback; do
+  for record in steps before ready feedback; do
     [ ! -e "$state/$id.$record" ] || rm -f -- "$state/$id.$record"
   done
   replace_facts '' session
@@ -104,7 +104,7 @@ set_up() {
 begin_work() {
   [ -n "$included$setup$verify$also_verify" ] || return 0
   if [ -n "$included$setup" ] && [ ! -e "$state/$id.agent" ]; then
-    if ! read_changes --untracked-files=all --ignored=matching || ! mv -f -- "$changes" "$state/$id.before"; then
+    if ! read_changes --untracked-files=all --ignored=matching || ! mv -f -- "$changes" "$state/$id.before" || ! mark_ready; then
       error=worktree
       return 1
     fi
@@ -113,6 +113,11 @@ begin_work() {
     setup) enter_step agent running ;;
     *) enter_step agent ;;
   esac
+}
+
+# mark_ready: setup is over in a worktree in which nobody has worked: what is new from now on may be somebody's work
+mark_ready() {
+  [ "$used" -ne 0 ] || [ -e "$state/$id.ready" ] || printf '' >"$state/$id.ready"
 }
 
 # read_left [<option>]: find out what the agent has left uncommitted, without what it found. Sets: changes (a file)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -242,7 +243,8 @@ def test_a_run_that_integrates_at_its_end(project: Project) -> None:
     assert "\nIntegration: all of it is green\n" in result.stdout
     branch, place = "integration/TS-0001-shop", "../workspaces/integration-TS-0001-shop"
     tip = git(project.root, "rev-parse", branch)[:12]
-    assert result.stdout.endswith(
+    shown = re.sub(r"\nWorktrees on disk: 4, .*\n", "", result.stdout)
+    assert shown.endswith(
         f"""
 Integration: completed, 3/3 tasks merged
   branch: {branch} ({tip})

@@ -333,7 +333,9 @@ def test_the_live_table_has_a_line_for_it_in_its_place(width: int) -> None:
 
 def status(*lines: str) -> tuple[str, dict[str, object]]:
     recorded = records.read(lines, PLAN)
-    return report.status_text(recorded, "parallel/x", 0, "../w/integration-x"), records.facts(recorded)
+    return report.status_text(
+        recorded, "parallel/x", 0, report.Found(worktree="../w/integration-x")
+    ), records.facts(recorded)
 
 
 def test_status_tells_of_it_after_the_tasks() -> None:

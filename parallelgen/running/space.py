@@ -1,0 +1,52 @@
+"""What the worktrees of a parallel directory take on disk, and what of that could be freed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from parallelgen.git import GitError, Repository
+from parallelgen.running.clean import OLDER_THAN, directory_of
+from parallelgen.running.records import Recorded
+from parallelgen.running.script import Loaded
+from parallelgen.settings import parse_duration
+from parallelgen.tidying.survey import Survey
+from parallelgen.tidying.system import disk_use, size_text
+
+_WORTH_IT = 1 << 30
+
+
+@dataclass(frozen=True)
+class Space:
+    """Hold how many worktrees there are, what they take, and what `clean` could free of that; sizes in bytes.
+
+    `can_free` is 0 where it is less than a gigabyte, or was not looked at because they take less than that.
+    """
+
+    worktrees: int
+    size: int
+    can_free: int = 0
+
+    def text(self, directory: str) -> list[str]:
+        """Say what they take; name the command that frees some of it when that is worth it."""
+        lines = [f"Worktrees on disk: {self.worktrees}, {size_text(self.size)}"]
+        if self.can_free:
+            lines.append(f"  {size_text(self.can_free)} can be freed: parallelgen clean {directory}")
+        return lines
+
+    def facts(self) -> dict[str, Any]:
+        """Gather the same for JSON."""
+        return {"count": self.worktrees, "bytes": self.size, "can_free": self.can_free}
+
+
+def measure(loaded: Loaded, recorded: Recorded) -> Space | None:
+    """Measure the worktrees of a directory; None where there are none."""
+    try:
+        repository = Repository.at(loaded.project.root)
+        directory = directory_of(repository, loaded, recorded)
+        survey = Survey(repository, directory, parse_duration(OLDER_THAN))
+        paths = [worktree.path for worktree, _, _ in survey.own_worktrees() if worktree.path.is_dir()]
+        size = disk_use(paths)
+        # To look into them takes longer than to measure them.
+        can_go = [thing.size for thing in survey.worktrees() if not thing.reasons] if size > _WORTH_IT else []
+    except GitError:
+        return None
+    return Space(len(paths), size, sum(can_go) if sum(can_go) > _WORTH_IT else 0) if paths else None

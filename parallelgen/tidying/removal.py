@@ -1,0 +1,141 @@
+"""How a worktree is removed: out of everybody's way first, then out of git's lists, then from the disk.
+
+Whenever it is killed the worktree is either whole, as git has it, or nothing of it is wanted any more: then
+git's own folder of it lies below `parallelgen/removing` in the repository, and tells where the files are.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from parallelgen import ParallelgenError
+from parallelgen.git import Repository, read_tie
+from parallelgen.tidying.content import read_files
+from parallelgen.tidying.owners import FOLDER
+from parallelgen.tidying.system import at_work_in
+
+SUFFIX = ".removing"
+
+
+class NotRemovedError(ParallelgenError):
+    """Say why a worktree was not removed; it is where it was."""
+
+
+@contextlib.contextmanager
+def alone(repository: Repository) -> Iterator[None]:
+    """Wait until no other clean is at work in the repository, and keep others out. Raises OSError."""
+    (repository.common / FOLDER).mkdir(exist_ok=True)
+    with (repository.common / FOLDER / "clean.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def remove(repository: Repository, worktree: Path, side: Path, mark: str) -> None:
+    """Remove a worktree if it is as it was when its files had this mark. Raises NotRemovedError, OSError."""
+    place = _aside(worktree)
+    if os.path.lexists(place):
+        raise NotRemovedError(f"something is in the way: {place}")
+    worktree.rename(place)
+    # Nobody comes to it by its name any more; who was there before is seen now.
+    _tie(side, place)
+    if read_files(place, side).mark != mark or at_work_in(place):
+        _give_back(side, place, worktree)
+        raise NotRemovedError("it has changed since it was looked at")
+    try:
+        _removing(repository).mkdir(exist_ok=True)
+        side.rename(_removing(repository) / side.name)
+    except OSError:
+        _give_back(side, place, worktree)
+        raise
+    _finish(repository, _removing(repository) / side.name)
+
+
+def recover(repository: Repository) -> None:
+    """Bring to its end what a removal that was killed has begun, or undo it. Raises OSError."""
+    for side in left_over(repository):
+        _finish(repository, side)
+    for side, place in half_way(repository):
+        _give_back(side, place, real_path(place))
+
+
+def left_over(repository: Repository) -> list[Path]:
+    """List git's own folders of worktrees of which a killed removal has left something on the disk."""
+    return sorted(_removing(repository).glob("*"))
+
+
+def half_way(repository: Repository) -> Iterator[tuple[Path, Path]]:
+    """List worktrees that a killed removal has left under another name: git's own folder, and the path."""
+    for side in sorted((repository.common / "worktrees").glob("*")):
+        told = read_tie(side).parent
+        place = told if told.name.endswith(SUFFIX) else _aside(told)
+        if _names(place, side) and not os.path.lexists(real_path(place)):
+            yield side, place
+
+
+def real_path(place: Path) -> Path:
+    """Return where a worktree belongs that may have been moved out of the way."""
+    return place.with_name(place.name.removesuffix(SUFFIX))
+
+
+def _finish(repository: Repository, side: Path) -> None:
+    """Remove the files of a worktree that git has no more, and then the folder that tells of them."""
+    place = read_tie(side).parent
+    if place.name.endswith(SUFFIX) and place.is_dir() and not place.is_symlink():
+        if _names(place, repository.common / "worktrees" / side.name):
+            # Last of all what says that they are of this worktree.
+            for entry in sorted(place.iterdir(), key=lambda entry: entry.name == ".git"):
+                _delete(entry)
+        with contextlib.suppress(OSError):  # what has come since is nothing of ours
+            place.rmdir()
+    # Last of all what tells of the place.
+    for entry in sorted(side.iterdir(), key=lambda entry: entry.name == "gitdir"):
+        _delete(entry)
+    side.rmdir()
+    with contextlib.suppress(OSError):  # there are more
+        side.parent.rmdir()
+
+
+def _delete(path: Path) -> None:
+    if path.is_symlink() or not path.is_dir():
+        path.unlink()
+        return
+    for folder, below, _ in os.walk(path):
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            Path(folder).chmod(0o700)
+        for name in below:  # before they are entered
+            inside = Path(folder, name)
+            if not inside.is_symlink() and not os.access(inside, os.R_OK | os.W_OK | os.X_OK):
+                inside.chmod(0o700)
+    shutil.rmtree(path)
+
+
+def _give_back(side: Path, place: Path, worktree: Path) -> None:
+    place.rename(worktree)
+    _tie(side, worktree)
+
+
+def _tie(side: Path, worktree: Path) -> None:
+    """Tell git where the worktree is; it never meets half a file."""
+    new = side / "gitdir.new"
+    new.write_bytes(os.fsencode(f"{worktree}/.git\n"))
+    new.replace(side / "gitdir")
+
+
+def _names(worktree: Path, side: Path) -> bool:
+    """Tell whether the `.git` of a worktree names this folder of git's."""
+    try:
+        told = os.fsdecode((worktree / ".git").read_bytes()).removeprefix("gitdir: ").rstrip("\n")
+    except OSError:
+        return False
+    return Path(os.path.normpath(worktree / told)) == side
+
+
+def _aside(worktree: Path) -> Path:
+    return worktree.with_name(worktree.name + SUFFIX)
+
+
+def _removing(repository: Repository) -> Path:
+    return repository.common / FOLDER / "removing"
