@@ -121,6 +121,65 @@ def integrate(ctx: click.Context, /, directory: str, as_json: bool, **texts: str
     ctx.exit(integrate(directory, chosen, settings.typed(texts), screen(), as_json))
 
 
+@cli.command()
+@_directory
+@click.option("--dry-run", is_flag=True, help="Show what would be landed and change nothing.")
+@click.option("--unverified", is_flag=True, help="Land it although the plan has nothing to verify it with.")
+@click.option("--push", is_flag=True, help="Push the base branch afterwards.")
+@click.option("--pr", is_flag=True, help="Push the integration branch afterwards and open a pull request.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def land(ctx: click.Context, /, directory: str, **values: bool) -> None:
+    """Move the base branch forward to what was integrated and verified of DIR."""
+    from parallelgen.running.land import Options, land
+
+    if values["push"] and values["pr"]:
+        raise click.UsageError("'--push' and '--pr' exclude each other")
+    ctx.exit(land(directory, generated_settings(directory), Options(**values), screen()))
+
+
+@cli.command()
+@click.argument("directory", metavar="[DIR]", required=False)
+@click.option("--all", "every", is_flag=True, help="Clean every parallel directory of the project.")
+@click.option("--yes", is_flag=True, help="Remove what can go; without it nothing is changed.")
+@click.option(
+    "--older-than",
+    metavar="DURATION",
+    default="14d",
+    help="Keep what --force has moved aside for so long (14d).",
+)
+@click.option(
+    "--ignored",
+    "patterns",
+    metavar="PATTERN",
+    multiple=True,
+    help="Let ignored files go that match this pattern of gitignore; may be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a directory.")
+@click.pass_context
+def clean(ctx: click.Context, /, directory: str | None, every: bool, older_than: str, **values: Any) -> None:
+    """List which worktrees and branches of DIR can go, and remove them."""
+    import shlex
+
+    from parallelgen.running import clean
+    from parallelgen.running.clean import OLDER_THAN, Choice
+
+    if not directory and not every:
+        raise click.UsageError("which directory? Name it, or use '--all'")
+    try:
+        age = 0 if older_than == "0" else settings.parse_duration(older_than)
+    except ValueError as error:
+        raise click.BadParameter(f"'{older_than}': {error}", param_hint="'--older-than'") from error
+    found = clean.every_directory(directory or ".") if every else [directory or ""]
+    loaded = [load(typed, recorded_settings(typed)) for typed in found]
+    words = ["--older-than", older_than] if older_than != OLDER_THAN else []
+    words += [word for pattern in values["patterns"] for word in ("--ignored", pattern)]
+    words += ["--all"] if every else []
+    words += ["--", directory] if directory and directory.startswith("-") else [directory or ""]
+    again = shlex.join(["parallelgen", "clean", "--yes", *filter(None, words)])
+    ctx.exit(clean.clean(loaded, Choice(older_than=age, **values), again, screen()))
+
+
 def load(typed: str, chosen: settings.Settings) -> "Loaded":
     """Read, validate and plan a parallel directory; end with status 2 when it has errors."""
     from parallelgen.running import execute
@@ -251,59 +310,6 @@ def status(directory: str, as_json: bool) -> None:
     else:
         found = Found(worktree=loaded.worktree_of(recorded.state), space=space)
         say(status_text(recorded, loaded.project.relative, time.time(), found))
-
-
-@cli.command()
-@click.argument("directory", metavar="[DIR]", required=False)
-@click.option("--all", "every", is_flag=True, help="Clean every parallel directory of the project.")
-@click.option("--yes", is_flag=True, help="Remove what can go; without it nothing is changed.")
-@click.option(
-    "--older-than",
-    metavar="DURATION",
-    default="14d",
-    help="Keep for so long what --force has moved aside (14d).",
-)
-@click.option(
-    "--ignored",
-    "patterns",
-    metavar="PATTERN",
-    multiple=True,
-    help="Let ignored files go that match this pattern of gitignore; may be repeated.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a directory.")
-@click.pass_context
-def clean(ctx: click.Context, /, directory: str | None, every: bool, older_than: str, **values: Any) -> None:
-    """List which worktrees and branches of DIR can go, and remove them."""
-    from parallelgen.running import clean
-    from parallelgen.running.clean import Choice
-
-    if not directory and not every:
-        raise click.UsageError("which directory? Name it, or use '--all'")
-    try:
-        age = 0 if older_than == "0" else settings.parse_duration(older_than)
-    except ValueError as error:
-        raise click.BadParameter(f"{error}", param_hint="'--older-than'") from error
-    found = clean.every_directory(directory or ".") if every else [directory or ""]
-    if not found:
-        say("No parallel directory has made anything here.")
-        return
-    loaded = [load(typed, recorded_settings(typed)) for typed in found]
-    ctx.exit(clean.clean(loaded, Choice(older_than=age, **values), again(ctx), screen()))
-
-
-def again(ctx: click.Context) -> str:
-    """Write the command that does what this one, which only lists, has said: the same, with --yes."""
-    import shlex
-
-    words = []
-    for parameter in ctx.command.params:
-        value = ctx.params[parameter.name or ""]
-        if value == parameter.get_default(ctx):
-            continue
-        option = parameter.opts[0] if isinstance(parameter, click.Option) else None
-        for one in value if parameter.multiple else [value]:
-            words += [word for word in (option, None if one is True else str(one)) if word]
-    return shlex.join(["parallelgen", ctx.info_name or "", "--yes", *words])
 
 
 @cli.command()

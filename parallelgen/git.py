@@ -84,7 +84,10 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def call(*arguments: str, at: Path, given: str = "", reads: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run git in a folder; where it only reads it takes no lock and fetches nothing. Raises GitError."""
+    """Run git in a folder; where it only reads it takes no lock and fetches nothing. Raises GitError.
+
+    What changes something is in a session of its own, so that a Ctrl-C does not cut it in half.
+    """
     words = [word for setting in _SETTINGS for word in ("-c", setting)]
     try:
         return subprocess.run(
@@ -92,6 +95,7 @@ def call(*arguments: str, at: Path, given: str = "", reads: bool = True) -> subp
             cwd=at,
             env=environment(**_ENVIRONMENT, **(_READS if reads else {})),
             input=given,
+            start_new_session=not reads,
             capture_output=True,
             encoding="utf-8",
             errors="surrogateescape",

@@ -32,6 +32,8 @@ def test_version_and_help_come_fast_and_import_little() -> None:
     assert [line.split()[0] for line in shown.partition("Commands:\n")[2].splitlines() if line[2] != " "] == [
         "run",
         "integrate",
+        "land",
+        "clean",
         "validate",
         "plan",
         "check",

@@ -45,6 +45,9 @@ def clean(directories: Sequence[Loaded], choice: Choice, again: str, screen: Scr
 
     `again` is the command that removes what was listed. Raises GitError, ScriptError.
     """
+    if not directories:
+        screen.say("No parallel directory has made anything here.")
+        return 0
     repository = Repository.at(directories[0].project.root)
     if choice.yes:
         try:

@@ -23,6 +23,7 @@ from parallelgen.running.script import (
     ScriptError,
     environment,
     integrate_command,
+    our_command,
     shell,
 )
 from parallelgen.running.space import measure
@@ -62,7 +63,8 @@ def run(loaded: Loaded, options: Options, screen: Screen) -> int:
     else:
         shown = shlex.quote(loaded.project.relative)
         rest, again = _rest_command(loaded, state), integrate_command(loaded.project.typed)
-        screen.say(report.final_report(state, shown, rest, again, found))
+        land = our_command("land", loaded.project.typed)
+        screen.say(report.final_report(state, shown, rest, again, land, found))
     return status
 
 

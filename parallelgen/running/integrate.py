@@ -12,7 +12,7 @@ from parallelgen.running.follow import ended, watch
 from parallelgen.running.integration import Integration, add_record
 from parallelgen.running.progress import begin
 from parallelgen.running.screen import Screen
-from parallelgen.running.script import NOTHING_RUN, integrate_command
+from parallelgen.running.script import NOTHING_RUN, integrate_command, our_command
 from parallelgen.settings import Settings
 
 
@@ -39,5 +39,6 @@ def integrate(typed: str, chosen: Settings, words: Sequence[str], screen: Screen
         return status
     log = f"{shlex.quote(loaded.project.relative)}/{integration_text.LOG}"
     again = integrate_command(loaded.project.typed, *words)
-    screen.say(integration_text.report(state, log, loaded.worktree_of(state), again))
+    land = our_command("land", loaded.project.typed)
+    screen.say(integration_text.report(state, log, loaded.worktree_of(state), again, land))
     return status

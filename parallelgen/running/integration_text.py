@@ -1,6 +1,5 @@
 """What has become of the integration, in words and as facts for JSON."""
 
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -35,7 +34,7 @@ def news(events: Iterable[Event], tasks: Tasks) -> Iterator[str]:
 
 def _told(event: Event, tasks: Tasks) -> str:
     fields = event.fields
-    check = _check(fields.get("wave") or LAST)
+    check = check_name(fields.get("wave") or LAST)
     if event.status == "started":
         return f"merging into {fields.get('branch', '')}, {_count(fields.get('tasks', ''))} completed"
     if event.status == "verifying":
@@ -61,7 +60,7 @@ def _doing(now: Integration, tasks: Tasks) -> str:
         return "lost (its process is gone; use 'parallelgen integrate' to continue)"
     if now.is_over:
         return _ended(now.status, now.error, now.culprit, tasks)
-    return f"verifying {_check(now.verifying)}" if now.verifying else "merging"
+    return f"verifying {check_name(now.verifying)}" if now.verifying else "merging"
 
 
 def _ended(status: str, error: str, culprit: str, tasks: Tasks) -> str:
@@ -84,34 +83,40 @@ def part(state: RunState, log: str, worktree: str = "") -> list[str]:
         "branch": f"{now.branch} ({now.tip[:_SHORT]})" if now.tip else "",
         "worktree": worktree,
         "log": log if now.flaky or now.status != "completed" else "",
-        "flaky": ", ".join(f"{_check(check)} was red, and then green" for check in now.flaky),
+        "flaky": ", ".join(f"{check_name(check)} was red, and then green" for check in now.flaky),
     }
     lines = [line(now, state.tasks), *(f"  {key}: {text}" for key, text in places.items() if text)]
+    return [*lines, *(f"  - {name}: {words}" for name, words in outcomes(now, state.tasks))]
+
+
+def outcomes(now: Integration, tasks: Tasks) -> Iterator[tuple[str, str]]:
+    """Tell what became of each task that has completed: its name, and that in words."""
     left_out = {left.id: left for left in now.left_out}
-    for task in state.tasks.values():
+    for task in tasks.values():
         if task.id in now.merged:
-            lines.append(f"  - {task.name}: merged{', and turns it red' if task.id == now.culprit else ''}")
+            yield task.name, f"merged{', and turns it red' if task.id == now.culprit else ''}"
         elif task.id in left_out:
-            lines.append(f"  - {task.name}: left out, {_reason(left_out.pop(task.id), state.tasks)}")
+            yield task.name, f"left out, {_reason(left_out.pop(task.id), tasks)}"
         elif task.status == "completed":
-            lines.append(f"  - {task.name}: {_not_merged(task, now)}")
+            yield task.name, _not_merged(task, now)
     # What is none of our tasks, such as a commit that somebody has made on the branch.
-    return [*lines, *(f"  - {left.id}: {_reason(left, state.tasks)}" for left in left_out.values())]
+    yield from ((left.id, _reason(left, tasks)) for left in left_out.values())
 
 
-def report(state: RunState, log: str, worktree: str, command: str) -> str:
-    """Write the report of an integration that has ended; `command` goes on with it."""
+def report(state: RunState, log: str, worktree: str, command: str, land: str) -> str:
+    """Write the report of an integration that has ended; `command` goes on with it, `land` lands it."""
     now = state.integration or Integration("failed")
     title = _TITLES.get(now.status, "Integration Failed")
-    return "\n".join([f"=== {title} ===", "", *part(state, log, worktree), "", next_step(now, command)])
+    step = next_step(now, command, land)
+    return "\n".join([f"=== {title} ===", "", *part(state, log, worktree), "", step])
 
 
-def next_step(now: Integration, command: str) -> str:
-    """Say what there is to do after an integration; `command` goes on with it."""
+def next_step(now: Integration, command: str, land: str) -> str:
+    """Say what there is to do after an integration: `command` goes on with it, `land` lands it."""
     if now.status == "completed":
         if not now.tip:
             return "There is nothing to merge: no task has made a commit."
-        return f"Next step: git merge {shlex.quote(now.branch)}"
+        return f"Next step: {land}"
     return f"Next step: {'mend that, then run: ' if now.status == 'failed' else ''}{command}"
 
 
@@ -188,7 +193,8 @@ def _reason(left: LeftOut, tasks: Tasks) -> str:
     return "it turns the merged result red" if left.error == "validation" else left.error
 
 
-def _check(check: str) -> str:
+def check_name(check: str) -> str:
+    """Say what a check was for, the one of a wave or LAST."""
     return "all of it" if check == LAST else f"wave {check}"
 
 

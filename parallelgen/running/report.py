@@ -62,11 +62,14 @@ def wave_progress(state: RunState, wave: int, now: float | None = None) -> str:
     return "\n".join([*lines, f"Overall: {count(tasks)} tasks complete in Wave {wave}", ""])
 
 
-def final_report(state: RunState, directory: str, rest: str, integrate: str, found: Found = Found()) -> str:
+def final_report(
+    state: RunState, directory: str, rest: str, integrate: str, land: str, found: Found = Found()
+) -> str:
     """Write the report of a run that has ended.
 
     `directory` is quoted for a shell at the project root; `rest` is the command that runs what is left of the
-    plan, empty when nothing is; `integrate` is the command that integrates, or goes on with that.
+    plan, empty when nothing is; `integrate` is the command that integrates, or goes on with that, and
+    `land` the one that lands the result.
     """
     tasks = tuple(state.tasks.values())
     lines = [f"=== {_TITLES.get(state.status, 'Parallel Execution Failed')} ===", ""]
@@ -110,16 +113,16 @@ def final_report(state: RunState, directory: str, rest: str, integrate: str, fou
         lines += [*integrated, ""]
     if found.space:
         lines += [*found.space.text(directory), ""]
-    return "\n".join([*lines, *_next_steps(state, directory, rest, integrate)])
+    return "\n".join([*lines, *_next_steps(state, directory, rest, integrate, land)])
 
 
-def _next_steps(state: RunState, directory: str, rest: str, integrate: str) -> list[str]:
+def _next_steps(state: RunState, directory: str, rest: str, integrate: str, land: str) -> list[str]:
     """Say what there is to do now; where all is done and nothing integrated, in two ways."""
     if state.reason == "integration" and state.integration and state.integration.status == "completed":
         # It was refused, and what is told of it is of an earlier one.
         return [f"Next step: mend what integration has met, then run: {rest or integrate}"]
     if state.integration and (not rest or state.integration.status != "completed"):
-        return [integration_text.next_step(state.integration, rest or integrate)]
+        return [integration_text.next_step(state.integration, rest or integrate, land)]
     if rest:
         return [f"Next step: {rest}"]
     return [f"Next step: /parallel-integrate --parallel-dir {directory}", f"       or: {integrate}"]

@@ -200,8 +200,13 @@ def read_plan(text: str) -> tuple[str, list[str]]:
 
 def integrate_command(directory: str, *options: str) -> str:
     """Write the command that integrates what has been completed of a directory."""
+    return our_command("integrate", directory, *options)
+
+
+def our_command(name: str, directory: str, *options: str) -> str:
+    """Write a command of parallelgen for a directory, whatever that is called."""
     words = [*options, "--", directory] if directory.startswith("-") else [*options, directory]
-    return shlex.join(["parallelgen", "integrate", *words])
+    return shlex.join(["parallelgen", name, *words])
 
 
 def environment(ours: Mapping[str, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -135,7 +136,7 @@ def test_one_that_is_green_leads_to_a_merge(project: Project, monkeypatch: pytes
     result = integrate(project, monkeypatch)
     assert result.exit_code == 0
     assert "\n=== Integration Complete ===\n" in result.stdout
-    assert result.stdout.endswith("\nNext step: git merge integration/TS-0001-shop\n")
+    assert result.stdout.endswith("\nNext step: parallelgen land parallel/TS-0001-shop\n")
 
 
 @pytest.mark.parametrize(
@@ -242,7 +243,8 @@ def test_a_run_that_integrates_at_its_end(project: Project) -> None:
     assert "\nIntegration: all of it is green\n" in result.stdout
     branch, place = "integration/TS-0001-shop", "../workspaces/integration-TS-0001-shop"
     tip = git(project.root, "rev-parse", branch)[:12]
-    assert result.stdout.endswith(
+    shown = re.sub(r"\nWorktrees on disk: 4, .*\n", "", result.stdout)
+    assert shown.endswith(
         f"""
 Integration: completed, 3/3 tasks merged
   branch: {branch} ({tip})
@@ -251,7 +253,7 @@ Integration: completed, 3/3 tasks merged
   - task-002-orders: merged
   - task-003-api: merged
 
-Next step: git merge {branch}
+Next step: parallelgen land {project.typed}
 """
     )
     told = json.loads(parallelgen("status", project.typed, "--json", cwd=project.root).stdout)

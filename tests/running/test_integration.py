@@ -333,7 +333,9 @@ def test_the_live_table_has_a_line_for_it_in_its_place(width: int) -> None:
 
 def status(*lines: str) -> tuple[str, dict[str, object]]:
     recorded = records.read(lines, PLAN)
-    return report.status_text(recorded, "parallel/x", 0, "../w/integration-x"), records.facts(recorded)
+    return report.status_text(
+        recorded, "parallel/x", 0, report.Found(worktree="../w/integration-x")
+    ), records.facts(recorded)
 
 
 def test_status_tells_of_it_after_the_tasks() -> None:
@@ -370,6 +372,7 @@ Integration: lost (its process is gone; use 'parallelgen integrate' to continue)
 
 AGAIN = "parallel-run --retry-failed parallel/x"
 INTEGRATE = "parallelgen integrate parallel/x"
+LAND = "parallelgen land parallel/x"
 COMPLETED = "integration status=completed merged=4/4 branch=integration/x tip=abc"
 
 
@@ -378,8 +381,7 @@ COMPLETED = "integration status=completed merged=4/4 branch=integration/x tip=ab
     [
         ("", "", f"/parallel-integrate --parallel-dir parallel/x\n       or: {INTEGRATE}"),
         ("", AGAIN, AGAIN),
-        (COMPLETED, "", "git merge integration/x"),
-        (COMPLETED.replace("n/x", "n/it's"), "", "git merge 'integration/it'\"'\"'s'"),
+        (COMPLETED, "", LAND),
         (COMPLETED, AGAIN, AGAIN),
         (COMPLETED.removesuffix(" tip=abc"), "", ""),
         (ONE_BY_ONE[-1], "", f"mend that, then run: {INTEGRATE}"),
@@ -389,7 +391,7 @@ COMPLETED = "integration status=completed merged=4/4 branch=integration/x tip=ab
 )
 def test_what_there_is_to_do_after_a_run(last: str, rest: str, step: str) -> None:
     ended = with_tasks(*[last] * bool(last), "execution status=completed")
-    shown = report.final_report(ended, "parallel/x", rest, INTEGRATE)
+    shown = report.final_report(ended, "parallel/x", rest, INTEGRATE, LAND)
     nothing = "There is nothing to merge: no task has made a commit."
     assert shown.endswith(f"\n\nNext step: {step}" if step else f"\n\n{nothing}")
     assert ("\nIntegration: " in shown) is bool(last)
@@ -397,14 +399,14 @@ def test_what_there_is_to_do_after_a_run(last: str, rest: str, step: str) -> Non
 
 def test_the_report_says_that_a_run_has_failed_by_its_integration() -> None:
     ended = with_tasks(*ONE_BY_ONE, "execution status=failed reason=integration")
-    shown = report.final_report(ended, "p", "", INTEGRATE)
+    shown = report.final_report(ended, "p", "", INTEGRATE, LAND)
     assert "\nNot all that the tasks have done could be integrated.\n\n" in shown
 
 
 def test_after_a_refusal_the_report_does_not_advise_to_merge_what_was_integrated_before() -> None:
     recorded = "integration status=completed merged=1/1 branch=integration/x tip=abc"
     ended = with_tasks(recorded, "execution status=failed reason=integration")
-    shown = report.final_report(ended, "p", "", INTEGRATE)
+    shown = report.final_report(ended, "p", "", INTEGRATE, LAND)
     assert shown.endswith(f"\nNext step: mend what integration has met, then run: {INTEGRATE}")
 
 
@@ -416,7 +418,7 @@ def test_the_report_names_paths_outside_the_scope() -> None:
         "execution status=completed",
     )
     paths = {"task-001": [f"a/{n}.py" for n in range(12)], "task-002": ["b\x1b[31m.py"]}
-    shown = report.final_report(run(*lines), "p", "", INTEGRATE, report.Found(outside=paths))
+    shown = report.final_report(run(*lines), "p", "", INTEGRATE, LAND, report.Found(outside=paths))
     ten = "".join(f"    a/{n}.py\n" for n in range(10))
     assert (
         f"""
@@ -430,4 +432,4 @@ Changed outside the scope of the task:
 """
         in shown
     )
-    assert "outside" not in report.final_report(run(), "p", "", INTEGRATE, report.Found(outside=paths))
+    assert "outside" not in report.final_report(run(), "p", "", INTEGRATE, LAND, report.Found(outside=paths))

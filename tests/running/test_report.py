@@ -21,6 +21,7 @@ TASKS = [Task(f"task-00{n}", f"task-00{n}-{name}", w, (), None, "p") for n, (w, 
 PLAN = Plan("TS-0042-inventory-system", "TS-0042", (Wave(1, tuple(TASKS[:3])), Wave(2, tuple(TASKS[3:]))))
 DIRECTORY = "parallel/TS-0042-inventory-system"
 INTEGRATE = "parallelgen integrate parallel/x"
+LAND = "parallelgen land parallel/x"
 
 
 def test_progress_is_that_of_the_specification() -> None:
@@ -65,7 +66,7 @@ def test_the_final_report_is_that_of_the_specification() -> None:
         for task, count in zip(TASKS, commits, strict=True)
     ]
     state = state_of(*done, "execution status=completed", plan=PLAN)
-    assert report.final_report(state, DIRECTORY, "", INTEGRATE) == (
+    assert report.final_report(state, DIRECTORY, "", INTEGRATE, LAND) == (
         """=== Parallel Execution Complete ===
 
 Wave 1: 3/3 tasks completed
@@ -92,7 +93,7 @@ def test_the_report_of_a_failed_run_says_what_failed_and_where_to_look() -> None
         "execution status=failed",
         plan=PLAN,
     )
-    text = report.final_report(state, "parallel/'a b'", "parallel-run --retry-failed 'a b'", INTEGRATE)
+    text = report.final_report(state, "parallel/'a b'", "parallel-run --retry-failed 'a b'", INTEGRATE, LAND)
     assert text.startswith("=== Parallel Execution Failed ===\n\nWave 1: 1/3 tasks completed\n")
     assert "  - feature/task-001-users (1 commit)\n" in text
     assert "Uncommitted work left in worktrees:\n  - task-001-users (2 files)\n" in text
@@ -147,7 +148,7 @@ def test_the_report_tells_the_step_the_log_and_its_last_line() -> None:
     )
     said = {"task-001": "npm: not found", "task-002": "3 failed", "task-003": "", "task-004": "old"}
     tasks = {id: replace(task, said=said.get(id, "")) for id, task in state.tasks.items()}
-    text = report.final_report(replace(state, tasks=tasks), "parallel/x", "again", INTEGRATE)
+    text = report.final_report(replace(state, tasks=tasks), "parallel/x", "again", INTEGRATE, LAND)
     assert (
         """
 Not completed:
@@ -178,7 +179,7 @@ def test_the_report_names_what_is_completed_and_deserves_a_look() -> None:
         "execution status=failed",
         plan=PLAN,
     )
-    text = report.final_report(state, "parallel/x", "again", INTEGRATE)
+    text = report.final_report(state, "parallel/x", "again", INTEGRATE, LAND)
     assert (
         """
 Completed without a commit:
@@ -262,17 +263,17 @@ def test_a_limit_is_a_countdown_in_each_view(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("utc")
 def test_the_report_says_until_when_a_limit_lasts_and_why_the_run_has_ended() -> None:
     state = state_of(*LIMITED, "execution status=failed reason=limit", plan=PLAN)
-    text = report.final_report(state, "parallel/x", "parallel-run --retry-failed parallel/x", INTEGRATE)
+    text = report.final_report(state, "parallel/x", "parallel-run --retry-failed parallel/x", INTEGRATE, LAND)
     assert "\nA usage limit lasts longer than --limit-wait allows, so its tasks were left.\n\n" in text
     limited = "Not completed:\n  - task-001-users: LIMITED (until 2027-01-15 12:00)\n"
     assert f"{limited}    log: parallel/x/logs/task-001.log\n" in text
     assert text.endswith("\nNext step: parallel-run --retry-failed parallel/x")
     capped = state_of("execution status=failed reason=cost", plan=PLAN)
     words = "The tasks have cost as much as --max-cost allows, so no more were started.\n"
-    assert f"\n{words}\n" in report.final_report(capped, "parallel/x", "again", INTEGRATE)
+    assert f"\n{words}\n" in report.final_report(capped, "parallel/x", "again", INTEGRATE, LAND)
     assert f"\n{words}" in report.status_text(records.Recorded(capped, {"pid": "1"}, False), "parallel/x", 0)
     other = state_of("execution status=failed reason=../x", plan=PLAN)
-    assert "../x" not in report.final_report(other, "parallel/x", "again", INTEGRATE)
+    assert "../x" not in report.final_report(other, "parallel/x", "again", INTEGRATE, LAND)
 
 
 def with_costs(state: RunState, **costs: dict[str, float]) -> RunState:
@@ -306,7 +307,7 @@ def test_the_report_tells_what_was_paid() -> None:
         },
         task_004={"turns": 1, "output_tokens": 950, "cost_usd": 0.0125, "total_usd": 0.0125},
     )
-    text = report.final_report(state, DIRECTORY, "", INTEGRATE)
+    text = report.final_report(state, DIRECTORY, "", INTEGRATE, LAND)
     assert (
         """
 Wave 1: 2/3 tasks completed, 12 turns, 45.3k tokens, $0.42

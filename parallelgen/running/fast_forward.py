@@ -1,0 +1,203 @@
+"""Move a branch forward to a commit, wherever it is checked out, so that nothing is lost there."""
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from parallelgen.git import GitError, Repository, Worktree, branch_ref, call, operations
+from parallelgen.reading.problem import printable
+from parallelgen.running.landing import REFUSED, Change, LandError, Landing, Obstacle
+
+_SHOWN = 10
+_ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """Hold where the base branch is checked out (None: nowhere), and git's own folder of that place."""
+
+    path: Path | None = None
+    side: Path = Path()
+
+
+def find_checkout(landing: Landing) -> Checkout | Obstacle:
+    """Find out where the base branch is checked out; an obstacle where it cannot be moved there."""
+    repository, ref, base = landing.repository, landing.ref, landing.base
+    places = [place for place in _worktrees(repository) if place.branch == ref]
+    if ref in repository.in_use():
+        return Obstacle(REFUSED, f"a rebase or bisect of '{base}' is under way in some working tree")
+    if len(places) > 1:
+        named = " and ".join(f"'{place.path}'" for place in places)
+        return Obstacle(REFUSED, f"'{base}' is checked out in more than one place: {named}")
+    if not places:
+        return Checkout()
+    path = places[0].path
+    answers = [
+        call(*words, at=path).stdout.removesuffix("\n") if path.is_dir() else ""
+        for words in (("rev-parse", "--absolute-git-dir"), ("symbolic-ref", "--quiet", "HEAD"))
+    ]
+    side = Path(answers[0])
+    is_ours = side == repository.common or side.parent == repository.common / "worktrees"
+    if not answers[0] or not is_ours or answers[1] != ref:
+        hint = "If it is gone for good, run: git worktree prune"
+        return Obstacle(REFUSED, f"'{base}' is checked out in '{path}', which is not there", hint)
+    return Checkout(path, side)
+
+
+def obstacles(landing: Landing, checkout: Checkout | Obstacle) -> Iterator[Obstacle]:
+    """Tell what is in the way where the base branch is checked out."""
+    if landing.is_landed:
+        return
+    if isinstance(checkout, Obstacle):
+        yield checkout
+        return
+    path = checkout.path
+    if path is None:
+        return
+    under_way = operations(checkout.side)
+    if under_way:
+        yield Obstacle(REFUSED, f"'{path}' is in the middle of something: {', '.join(under_way)}")
+    ours = _ours(landing, path)
+    changed = [change for change in _changed(landing, path) if not _is_below(change, ours)]
+    if changed:
+        text = f"'{landing.base}' is checked out in '{path}', with changes that are not committed"
+        yield Obstacle(
+            REFUSED, f"{text}:{_listed(changed)}", "Commit them, or put them away, and land again."
+        )
+    blocking = in_the_way(landing.repository, path, landing.changes)
+    if blocking:
+        text = f"'{path}' holds what git does not track, and what is landed has files there"
+        yield Obstacle(REFUSED, f"{text}:{_listed(blocking)}", "Move them away, and land again.")
+    if _merge_options(landing, path):
+        key = f"branch.{landing.base}.mergeOptions"
+        yield Obstacle(
+            REFUSED, f"'{key}' is set, and cannot be left out of account for a branch of this name"
+        )
+
+
+def advance(landing: Landing, checkout: Checkout) -> int:
+    """Move the base branch to the tip, and return the signal that came meanwhile, or 0.
+
+    What has not come to its end is undone. Raises GitError, LandError.
+    """
+    repository = landing.repository
+    with _undisturbed() as caught:
+        if checkout.path is None:
+            words = ("update-ref", "-m", f"land: {landing.branch}", landing.ref, landing.tip, landing.old)
+            repository.change(*words)
+        else:
+            _merge(landing, checkout.path)
+    if not repository.contains(landing.tip, repository.commit(landing.ref)):
+        raise LandError(f"error: git has merged, and '{landing.base}' is not where it should be: look at it")
+    return caught[0] if caught else 0
+
+
+def in_the_way(repository: Repository, path: Path, changes: Sequence[Change]) -> list[str]:
+    """List what git does not track, ignored or not, where these changes would put a file."""
+    added = [change.path for change in changes if change.letter == "A"]
+    places = list(dict.fromkeys(place for name in added if (place := _occupied(path, name))))
+    found: list[str] = []
+    # So many names fit into a command line.
+    for first in range(0, len(places), 500):
+        words = ("--literal-pathspecs", "ls-files", "--others", "-z", "--", *places[first : first + 500])
+        found += _split(repository.ask(*words, at=path))
+    return found
+
+
+def _occupied(path: Path, name: str) -> str:
+    """Return the first part of a path at which something stands that is no folder; empty for nothing."""
+    parts = name.split("/")
+    for count in range(1, len(parts) + 1):
+        place = "/".join(parts[:count])
+        there = path / place
+        if not os.path.lexists(there):
+            return ""
+        if count == len(parts) or there.is_symlink() or not there.is_dir():
+            return place
+    return ""
+
+
+def _merge(landing: Landing, path: Path) -> None:
+    repository = landing.repository
+    before = repository.change("write-tree", at=path)
+    words = (*_without_options(landing), "merge", "--ff-only", "--no-overwrite-ignore", landing.tip)
+    try:
+        repository.change(*words, at=path)
+    except GitError:
+        # Git writes the files before it moves the branch, which a hook or a lock may forbid.
+        is_moved = repository.commit(landing.ref) != landing.old
+        if not is_moved and repository.change("write-tree", at=path) != before:
+            repository.change("read-tree", "-m", "-u", landing.tip, landing.old, at=path)
+        raise
+
+
+def _without_options(landing: Landing) -> tuple[str, str]:
+    """Write the words for git that take away the options which a branch has for merges.
+
+    A strategy among them would make a merge of what is to be a fast-forward.
+    """
+    return "-c", f"branch.{landing.ref.removeprefix(branch_ref(''))}.mergeOptions="
+
+
+def _merge_options(landing: Landing, path: Path) -> str:
+    key = _without_options(landing)[1].removesuffix("=")
+    return call(*_without_options(landing), "config", "--get", key, at=path).stdout.strip()
+
+
+def _worktrees(repository: Repository) -> list[Worktree]:
+    """List the working trees; of a submodule git names its own folder as the main one."""
+    main, *others = repository.worktrees()
+    side = repository.ask("rev-parse", "--absolute-git-dir").removesuffix("\n")
+    if Path(side) == repository.common:
+        main = Worktree(repository.root, main.head, main.branch)
+    return [main, *others]
+
+
+def _ours(landing: Landing, path: Path) -> tuple[str, ...]:
+    """Name what parallelgen has written there: nothing, where the parallel directory is not in it."""
+    project = landing.loaded.project
+    if path.resolve() != project.root.resolve():
+        return ()
+    return (f"{project.relative}/manifest.json", f"{project.relative}/scripts/")
+
+
+def _is_below(name: str, ours: Sequence[str]) -> bool:
+    return any(name == place or (place.endswith("/") and name.startswith(place)) for place in ours)
+
+
+def _changed(landing: Landing, path: Path) -> list[str]:
+    """List the tracked files that differ from the last commit; what a submodule does not track is none."""
+    words = ("status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=untracked")
+    return [entry[3:] for entry in _split(landing.repository.ask(*words, at=path))]
+
+
+def _split(text: str) -> list[str]:
+    return text.removesuffix("\0").split("\0") if text else []
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = [f"and {len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+    return "".join(f"\n    {printable(name)}" for name in [*names[:_SHOWN], *more])
+
+
+@contextmanager
+def _undisturbed() -> Iterator[list[int]]:
+    """Let what is under way come to its end before a signal ends us, and list it; a second one is heard."""
+    caught: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if caught:
+            raise SystemExit(128 + number)
+        caught.append(number)
+
+    numbers = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    old = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield caught
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
