@@ -1,5 +1,6 @@
 """Move a branch forward to a commit, wherever it is checked out, so that nothing is lost there."""
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -163,11 +164,38 @@ def _merge(landing: Landing, path: Path) -> None:
     try:
         repository.change(*words, at=path)
     except GitError:
-        # Git writes the files before it moves the branch, which a hook or a lock may forbid.
-        is_moved = repository.commit(landing.ref) != landing.old
-        if not is_moved and repository.change("write-tree", at=path) != before:
-            repository.change("read-tree", "-m", "-u", landing.tip, landing.old, at=path)
+        if repository.commit(landing.ref) == landing.old:
+            # Git writes the files before it moves the branch, which a hook or a lock may forbid.
+            if repository.change("write-tree", at=path) != before:
+                repository.change("read-tree", "-m", "-u", landing.tip, landing.old, at=path)
+            else:
+                _take_back(landing, path)
         raise
+
+
+def _take_back(landing: Landing, path: Path) -> None:
+    """Undo what git has written before it failed, as over a filter: files as the tip has them, no others."""
+    repository = landing.repository
+    text = repository.ask("ls-tree", "-r", "-z", "--full-tree", landing.tip)
+    blobs = {name: facts.split(" ")[2] for facts, _, name in (e.partition("\t") for e in _split(text))}
+    for change in landing.changes:
+        there = path / change.path
+        is_written = os.path.lexists(there) and _blob(there, change.path, path) == blobs.get(change.path)
+        if change.letter == "A" and is_written:
+            there.unlink()
+            with contextlib.suppress(OSError):
+                there.parent.rmdir()
+        elif change.letter != "A" and (is_written or not os.path.lexists(there)):
+            call("checkout-index", "--force", "--index", "--", change.path, at=path, reads=False)
+
+
+def _blob(file: Path, name: str, path: Path) -> str:
+    """Hash a file as git would; empty when that fails."""
+    if file.is_symlink():
+        answer = call("hash-object", "--stdin", at=path, given=str(file.readlink()))
+    else:
+        answer = call("hash-object", f"--path={name}", "--", str(file), at=path)
+    return answer.stdout.strip() if answer.returncode == 0 else ""
 
 
 def _without_options(landing: Landing) -> tuple[str, str]:

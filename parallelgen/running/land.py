@@ -128,7 +128,7 @@ def _land(prepared: _Prepared, options: Options, screen: Screen) -> int:
         except ParallelgenError as error:
             if planned.repository.commit(planned.ref) == planned.old:
                 raise
-            screen.complain(f"{error}\nerror: '{planned.base}' has moved meanwhile")
+            screen.complain(f"{error}\n{landing.moved(planned)}")
             return UNREADY
     if not options.as_json:
         screen.say(landing_text.landed(planned, moved.carried))

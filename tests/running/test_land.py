@@ -120,9 +120,9 @@ def test_what_is_ours_and_staged_stays_staged(integrated: Project) -> None:
 
 
 HERE = "parallel/TS-0001-shop"
-CHANGES_OURS = (
+OURS = (
     f"""sed 's/"python"/"rust"/' {HERE}/manifest.json >../changed && mv ../changed {HERE}/manifest.json; """
-    f"mkdir -p {HERE}/scripts && echo theirs >{HERE}/scripts/run-parallel.sh && echo more >{HERE}/scripts/more"
+    f"mkdir -p {HERE}/scripts; echo theirs >{HERE}/scripts/run-parallel.sh; echo more >{HERE}/scripts/more"
 )
 
 
@@ -130,7 +130,7 @@ CHANGES_OURS = (
 def crossed(make: Make) -> Project:
     """Make a project in which the tasks have changed what parallelgen writes."""
     words = ("--wave", "1", "--skip", "task-002", "--integrate", "end", "--verify-integration", "true")
-    project = make(*words, "--agent-command", f"{CHANGES_OURS}; {DONE}")
+    project = make(*words, "--agent-command", f"{OURS}; {DONE}")
     assert git(project.root, "diff", "--name-only", "main", BRANCH, "--", project.typed).split() == [
         f"{project.typed}/{name}" for name in ("manifest.json", "scripts/more", "scripts/run-parallel.sh")
     ]
@@ -399,6 +399,44 @@ def test_a_branch_that_git_may_not_move_leaves_no_half_of_a_merge(integrated: Pr
     assert not (integrated.root / "task-001.txt").exists()
     lock.unlink()
     assert land(integrated).returncode == 0
+
+
+def test_a_filter_that_fails_leaves_no_half_of_a_merge(make: Make) -> None:
+    change = "echo new >README.md; mkdir -p new/deep && echo x >new/deep/x && rm -f prompts/task-002.txt"
+    words = ("--wave", "1", "--skip", "task-002", "--integrate", "end", "--verify-integration", "true")
+    project = make(*words, "--agent-command", f"{change}; {DONE}")
+    (project.root / ".git" / "info" / "attributes").write_text("task-001.txt filter=bad\n")
+    git(project.root, "config", "filter.bad.clean", "cat")
+    git(project.root, "config", "filter.bad.smudge", "false")
+    git(project.root, "config", "filter.bad.required", "true")
+    names = {name for name in seen(project.root) if not name.startswith(".git/")}
+    status = git(project.root, "status", "--short")
+    result = land(project)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "smudge filter bad failed" in result.stderr
+    assert git(project.root, "status", "--short") == status
+    body = f"{project.typed}/logs/pull-request.md"
+    assert {name for name in seen(project.root) if not name.startswith(".git/")} == names | {body}
+    git(project.root, "config", "filter.bad.required", "false")
+    assert land(project).returncode == 0
+
+
+def test_a_base_that_moves_between_the_look_and_the_merge(integrated: Project) -> None:
+    tools = integrated.root.parent / "tools"
+    tools.mkdir()
+    real = shutil.which("git")
+    (tools / "git").write_text(
+        f"""#!/bin/sh
+case " $* " in *" merge --ff-only "*) {real} commit -q --allow-empty -m Meanwhile ;; esac
+exec {real} "$@"
+"""
+    )
+    (tools / "git").chmod(0o755)
+    result = land(integrated, PATH=f"{tools}:{os.environ['PATH']}")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"has moved since: '{BRANCH}' does not contain it\n  parallelgen integrate " in result.stderr
+    assert git(integrated.root, "log", "-1", "--format=%s") == "Meanwhile\n"
+    assert not (integrated.root / "task-001.txt").exists()
 
 
 def test_the_hooks_of_the_checkout_are_run(integrated: Project) -> None:
