@@ -22,10 +22,12 @@ _Stats = Mapping[str, os.stat_result]
 class Files:
     """Hold what lies below a folder, but for the folders, by its path from there, with what the system says.
 
-    `size` is what it takes on disk, in bytes; `mark` is another one as soon as anything below has changed.
+    `links` counts the names that a file has there; `size` is what it takes on disk, in bytes; `mark` is another
+    one as soon as anything below has changed.
     """
 
     stats: _Stats
+    links: Mapping[int, int]
     size: int
     mark: str
 
@@ -46,6 +48,7 @@ class Origin:
 def read_files(*folders: Path) -> Files:
     """List what is below a folder, and measure it; of more folders only the mark tells. Raises OSError."""
     stats: dict[str, os.stat_result] = {}
+    links: Counter[int] = Counter()
     size, seen, mark = 0, set(), hashlib.sha256()
     for folder in folders:
         for path, facts in _walk(folder, ""):
@@ -57,9 +60,10 @@ def read_files(*folders: Path) -> Files:
             if (facts.st_dev, facts.st_ino) not in seen:
                 seen.add((facts.st_dev, facts.st_ino))
                 size += facts.st_blocks * 512
+            links[facts.st_ino] += 1
             if folder is folders[0] and not stat.S_ISDIR(facts.st_mode):
                 stats[path] = facts
-    return Files(stats, size, mark.hexdigest())
+    return Files(stats, links, size, mark.hexdigest())
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:

@@ -304,4 +304,4 @@ def read_record(path: Path) -> dict[str, str]:
         text = os.fsdecode(path.read_bytes())
     except OSError:
         return {}
-    return dict(line.partition("=")[::2] for line in text.splitlines())
+    return dict(line.partition("=")[::2] for line in text.split("\n"))
