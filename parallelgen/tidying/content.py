@@ -22,7 +22,7 @@ _Stats = Mapping[str, os.stat_result]
 class Files:
     """Hold what lies below a folder, but for the folders, by its path from there, with what the system says.
 
-    `links` counts the names that a file has there; `size` is what it takes on disk, in bytes; `mark` is another
+    `links` counts the names that a file has there, `size` is what it takes on disk, in bytes; `mark` is a new
     one as soon as anything below has changed.
     """
 
