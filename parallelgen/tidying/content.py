@@ -7,10 +7,12 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from parallelgen.agents import MARKER
 from parallelgen.git import GitError, Repository, call, operations
+from parallelgen.tidying.filters import altered
 
 _SHOWN = 3
 _GITLINK = "160000"
@@ -120,13 +122,16 @@ def _account(
         path for path in own if path in tracked and (tracked[path][0] == "S" or tracked[path][0].islower())
     ]
     unseen = [path for path in rest if not _cover(ignored, path)]
-    is_known = _known(repository, top, prefix, own, origin)
+    is_known = _known(repository, top, prefix, own, tracked, origin)
     unknown = {_cover(ignored, path) for path in rest if _cover(ignored, path) and not is_known(path)}
     found = {
         "under way": operations(side),
         "not committed": changed,
         "git was told not to look at": hidden,
         "git does not see": unseen,
+        "a filter keeps a part of it out of git": altered(
+            repository, top, [path for path in own if path in tracked and stat.S_ISREG(own[path].st_mode)]
+        ),
         "ignored, and neither included nor made by setup": unknown,
     }
     held = [
@@ -149,7 +154,7 @@ def _account_module(
 
 
 def _known(
-    repository: Repository, top: Path, prefix: str, stats: _Stats, origin: Origin
+    repository: Repository, top: Path, prefix: str, stats: _Stats, tracked: Iterable[str], origin: Origin
 ) -> Callable[[str], bool]:
     """Return what tells of an ignored file whether it is nobody's work."""
     allowed: set[str] = set()
@@ -157,13 +162,22 @@ def _known(
         patterns = [word for pattern in origin.patterns for word in ("--exclude", pattern)]
         allowed = set(_entries(repository.ask("ls-files", "-z", "--others", "--ignored", *patterns, at=top)))
     links = Counter(facts.st_ino for facts in stats.values() if facts.st_nlink > 1)
+    busy = {folder for path in tracked for folder in _folders(path)}
+
+    @cache
+    def has_come(folder: str) -> bool:
+        """Tell whether it may have been moved here since: the files in it keep their times then."""
+        facts = (top / folder).lstat()
+        # Where people work a folder changes all the time, but then both of its times are the same.
+        is_moved = folder not in busy or facts.st_ctime_ns != facts.st_mtime_ns
+        return is_moved and facts.st_ctime_ns >= origin.ready
 
     def is_known(path: str) -> bool:
         facts = stats[path]
         # A link made elsewhere, by a package manager say, counts as a change; there the file stays.
         changed = facts.st_mtime_ns if facts.st_nlink > links[facts.st_ino] > 0 else facts.st_ctime_ns
         return (
-            changed < origin.ready
+            (changed < origin.ready and not any(map(has_come, _folders(path))))
             or bool(_cover(allowed, path))
             or _is_same(top / path, origin.checkout / prefix / path, facts)
         )
@@ -217,6 +231,12 @@ def _cover(entries: Collection[str], path: str) -> str:
         if path[: end + 1] in entries:
             return path[: end + 1]
     return ""
+
+
+def _folders(path: str) -> Iterator[str]:
+    """List the folders above a path, the nearest first."""
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def _entries(text: str) -> list[str]:
