@@ -192,6 +192,11 @@ def read_tie(side: Path) -> Path:
     return Path(os.path.normpath(side / lines[0])) if lines else Path()
 
 
+def entries(text: str) -> list[str]:
+    """Part what git has printed with -z."""
+    return text.split("\0")[:-1]
+
+
 def branch_name(ref: str) -> str:
     """Return the name of a branch as people write it."""
     return ref.removeprefix(_HEADS)

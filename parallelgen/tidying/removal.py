@@ -14,7 +14,7 @@ from pathlib import Path
 
 from parallelgen import ParallelgenError
 from parallelgen.git import Repository, read_tie
-from parallelgen.tidying.content import read_files
+from parallelgen.tidying.files import read_files
 from parallelgen.tidying.owners import FOLDER, read_owners
 from parallelgen.tidying.system import at_work_in, mounted_in
 
