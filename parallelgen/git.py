@@ -33,6 +33,7 @@ _SETTINGS = (
     "diff.ignoreSubmodules=none",
     "submodule.recurse=false",
     "merge.autoStash=false",
+    "advice.graftFileDeprecated=false",  # we name an empty one
 )
 # What a person says of history with grafts and replacements is not what the next clone will have.
 _ENVIRONMENT = {

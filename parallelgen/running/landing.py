@@ -183,9 +183,7 @@ def obstacles(landing: Landing, is_unverified: bool) -> Iterator[Obstacle]:
     if landing.is_landed:
         return
     if not landing.repository.contains(landing.old, landing.tip):
-        yield Obstacle(
-            UNREADY, f"'{landing.base}' has moved since: '{landing.branch}' does not contain it", again
-        )
+        yield moved(landing)
     now = landing.integration
     is_over = now.status == "completed" or (now.status == "failed" and now.left_out and not now.error)
     if landing.tip != now.tip:
@@ -196,6 +194,14 @@ def obstacles(landing: Landing, is_unverified: bool) -> Iterator[Obstacle]:
         yield Obstacle(UNREADY, f"the latest integration has not come to a good end: {line}", again)
     elif not landing.is_verified:
         yield from _unverified(landing, is_unverified)
+
+
+def moved(landing: Landing) -> Obstacle:
+    """Object to a base branch that has moved."""
+    text = f"'{landing.base}' has moved since: '{landing.branch}' does not contain it"
+    if landing.repository.ask("rev-parse", "--is-shallow-repository").strip() == "true":
+        text += ", as far as a shallow repository can tell"
+    return Obstacle(UNREADY, text, _again(landing.loaded))
 
 
 def _unverified(landing: Landing, is_accepted: bool) -> Iterator[Obstacle]:
