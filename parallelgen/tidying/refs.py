@@ -1,23 +1,32 @@
 """How a branch is removed: only at the commit that was looked at, and while another one contains that."""
 
-from parallelgen.git import Ref, Repository, branch_ref
+from parallelgen.git import GitError, Ref, Repository, branch_ref
 from parallelgen.tidying.owners import read_owners
 from parallelgen.tidying.survey import KEPT, Thing
 
 
 def delete(repository: Repository, thing: Thing, base: Ref | None) -> None:
-    """Delete a branch or ref that another ref contains. Raises GitError when either of them has moved.
+    """Delete a branch or ref that another ref contains. Raises GitError when it has moved.
 
-    The branch of an integration may be made anew without it: where only that contains it, a ref below KEPT
-    keeps its commits until the base branch has them.
+    A ref below KEPT takes the place of a branch, and goes when the base branch has its commits: at once, or
+    later where the integration alone contains them, which may be made anew, or the base has moved meanwhile.
     """
-    if thing.within is None:
-        raise ValueError(thing)
-    name = branch_ref(thing.name) if thing.kind == "branch" else thing.name
-    lines = [f"verify {thing.within.name} {thing.within.commit}"]
-    if base is None or thing.within.name != base.name:
-        lines.append(f"update {KEPT}{thing.name}/{thing.commit[:12]} {thing.commit}")
-    lines += ["option no-deref", f"delete {name} {thing.commit}"]
+    kept = thing.name
+    if thing.kind == "branch":
+        kept = f"{KEPT}{thing.name}/{thing.commit[:12]}"
+        _update(repository, f"update {kept} {thing.commit}", _deletion(branch_ref(thing.name), thing.commit))
+    # Asked afterwards, and not by `verify`, which notes in the log of HEAD that the base branch was deleted.
+    if base and repository.contains(thing.commit, base.name):
+        _update(repository, _deletion(kept, thing.commit))
+    elif thing.kind != "branch":
+        raise GitError("error: the base branch has moved")
+
+
+def _deletion(ref: str, commit: str) -> str:
+    return f"option no-deref\ndelete {ref} {commit}"
+
+
+def _update(repository: Repository, *lines: str) -> None:
     repository.change("update-ref", "--stdin", given="".join(f"{line}\n" for line in lines))
 
 
