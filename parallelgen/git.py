@@ -33,6 +33,7 @@ _SETTINGS = (
     "diff.ignoreSubmodules=none",
     "submodule.recurse=false",
     "merge.autoStash=false",
+    "advice.graftFileDeprecated=false",  # we name an empty one
 )
 # What a person says of history with grafts and replacements is not what the next clone will have.
 _ENVIRONMENT = {
@@ -141,7 +142,7 @@ class Repository:
     def refs(self, *below: str) -> list[Ref]:
         """List the refs, of the whole repository or below these names. Raises GitError."""
         text = self.ask("for-each-ref", "--format=%(refname) %(objectname) %(symref)", *below)
-        return [Ref(*line.split(" ")) for line in text.splitlines()]
+        return [Ref(*line.split(" ")) for line in text.split("\n")[:-1]]
 
     def contains(self, commit: str, other: str) -> bool:
         """Tell whether all that a commit contains can be reached from another one."""
@@ -192,6 +193,11 @@ def read_tie(side: Path) -> Path:
     return Path(os.path.normpath(side / lines[0])) if lines else Path()
 
 
+def entries(text: str) -> list[str]:
+    """Part what git has printed with -z."""
+    return text.split("\0")[:-1]
+
+
 def branch_name(ref: str) -> str:
     """Return the name of a branch as people write it."""
     return ref.removeprefix(_HEADS)
@@ -204,7 +210,7 @@ def branch_ref(name: str) -> str:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return os.fsdecode(path.read_bytes()).splitlines()
+        return os.fsdecode(path.read_bytes()).removesuffix("\n").split("\n")
     except OSError:
         return []
 
@@ -218,6 +224,6 @@ def _check(answer: subprocess.CompletedProcess[str]) -> str:
 
 def _read_worktrees(text: str) -> Iterator[Worktree]:
     for block in text.split("\n\n"):
-        facts = dict(line.partition(" ")[::2] for line in block.splitlines())
+        facts = dict(line.partition(" ")[::2] for line in block.split("\n"))
         if "worktree" in facts:
             yield Worktree(Path(facts["worktree"]), facts.get("HEAD", ""), facts.get("branch", ""))

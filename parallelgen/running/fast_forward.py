@@ -1,19 +1,20 @@
 """Move a branch forward to a commit, wherever it is checked out, so that nothing is lost there."""
 
+import contextlib
 import os
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from parallelgen import start
 from parallelgen.git import GitError, Repository, Worktree, branch_ref, call, operations
 from parallelgen.reading.problem import printable
-from parallelgen.running.landing import REFUSED, Change, LandError, Landing, Obstacle
+from parallelgen.running.carry import Cargo
+from parallelgen.running.landing import REFUSED, LandError, Landing, Obstacle
 
 _SHOWN = 10
-_ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,15 @@ def find_checkout(landing: Landing) -> Checkout | Obstacle:
     return Checkout(path, side)
 
 
+@dataclass(frozen=True)
+class Moved:
+    """Hold what came of a move: the signal that came meanwhile, or 0; what of ours was put back, what not."""
+
+    signal: int = 0
+    carried: Sequence[str] = ()
+    left: Sequence[str] = ()
+
+
 def obstacles(landing: Landing, checkout: Checkout | Obstacle) -> Iterator[Obstacle]:
     """Tell what is in the way where the base branch is checked out."""
     if landing.is_landed:
@@ -61,17 +71,22 @@ def obstacles(landing: Landing, checkout: Checkout | Obstacle) -> Iterator[Obsta
     under_way = operations(checkout.side)
     if under_way:
         yield Obstacle(REFUSED, f"'{path}' is in the middle of something: {', '.join(under_way)}")
-    ours = _ours(landing, path)
-    changed = [change for change in _changed(landing, path) if not _is_below(change, ours)]
+    cargo = cargo_of(landing, path)
+    changed = [name for name in _changed(landing, path) if not cargo.is_ours(name)]
     if changed:
         text = f"'{landing.base}' is checked out in '{path}', with changes that are not committed"
         yield Obstacle(
             REFUSED, f"{text}:{_listed(changed)}", "Commit them, or put them away, and land again."
         )
-    blocking = in_the_way(landing.repository, path, landing.changes)
+    blocking = [name for name in _in_the_way(landing, path) if not cargo.is_ours(name)]
     if blocking:
         text = f"'{path}' holds what git does not track, and what is landed has files there"
         yield Obstacle(REFUSED, f"{text}:{_listed(blocking)}", "Move them away, and land again.")
+    for name in _carried(landing, cargo):
+        fault = cargo.fault(name, landing.old, landing.tip)
+        if fault:
+            text = f"what is landed changes {printable(name)}, which cannot be carried over: {fault}"
+            yield Obstacle(REFUSED, text, "Commit it, or put it away, and land again.")
     if _merge_options(landing, path):
         key = f"branch.{landing.base}.mergeOptions"
         yield Obstacle(
@@ -79,32 +94,52 @@ def obstacles(landing: Landing, checkout: Checkout | Obstacle) -> Iterator[Obsta
         )
 
 
-def advance(landing: Landing, checkout: Checkout) -> int:
-    """Move the base branch to the tip, and return the signal that came meanwhile, or 0.
+def cargo_of(landing: Landing, path: Path) -> Cargo:
+    """Name what is ours in a checkout."""
+    return Cargo(landing.repository, path, landing.loaded.project)
 
-    What has not come to its end is undone. Raises GitError, LandError.
+
+def advance(landing: Landing, checkout: Checkout) -> Moved:
+    """Move the base branch to the tip.
+
+    What has not come to its end is undone. Raises GitError, LandError, CarryError.
     """
     repository = landing.repository
+    carried: list[str] = []
+    left: list[str] = []
     with _undisturbed() as caught:
         if checkout.path is None:
             words = ("update-ref", "-m", f"land: {landing.branch}", landing.ref, landing.tip, landing.old)
             repository.change(*words)
         else:
-            _merge(landing, checkout.path)
+            cargo = cargo_of(landing, checkout.path)
+            try:
+                cargo.set_aside(_carried(landing, cargo))
+                _merge(landing, checkout.path)
+            finally:
+                carried, left = cargo.put_back()
     if not repository.contains(landing.tip, repository.commit(landing.ref)):
         raise LandError(f"error: git has merged, and '{landing.base}' is not where it should be: look at it")
-    return caught[0] if caught else 0
+    return Moved(caught[0] if caught else 0, carried, left)
 
 
-def in_the_way(repository: Repository, path: Path, changes: Sequence[Change]) -> list[str]:
-    """List what git does not track, ignored or not, where these changes would put a file."""
-    added = [change.path for change in changes if change.letter == "A"]
+def _carried(landing: Landing, cargo: Cargo) -> list[str]:
+    """List what is ours and would be written over."""
+    incoming = {change.path for change in landing.changes}
+    changed = [name for name in _changed(landing, cargo.root) if os.path.lexists(cargo.root / name)]
+    found = [*(name for name in changed if name in incoming), *_in_the_way(landing, cargo.root)]
+    return [name for name in found if cargo.is_ours(name)]
+
+
+def _in_the_way(landing: Landing, path: Path) -> list[str]:
+    """List what git does not track, ignored or not, where a new file is going to be."""
+    added = [change.path for change in landing.changes if change.letter == "A"]
     places = list(dict.fromkeys(place for name in added if (place := _occupied(path, name))))
     found: list[str] = []
     # So many names fit into a command line.
     for first in range(0, len(places), 500):
         words = ("--literal-pathspecs", "ls-files", "--others", "-z", "--", *places[first : first + 500])
-        found += _split(repository.ask(*words, at=path))
+        found += _split(landing.repository.ask(*words, at=path))
     return found
 
 
@@ -128,11 +163,35 @@ def _merge(landing: Landing, path: Path) -> None:
     try:
         repository.change(*words, at=path)
     except GitError:
-        # Git writes the files before it moves the branch, which a hook or a lock may forbid.
-        is_moved = repository.commit(landing.ref) != landing.old
-        if not is_moved and repository.change("write-tree", at=path) != before:
-            repository.change("read-tree", "-m", "-u", landing.tip, landing.old, at=path)
+        if repository.commit(landing.ref) == landing.old:
+            # Git writes the files before it moves the branch, which a hook or a lock may forbid.
+            if repository.change("write-tree", at=path) != before:
+                repository.change("read-tree", "-m", "-u", landing.tip, landing.old, at=path)
+            else:
+                _take_back(landing, path)
         raise
+
+
+def _take_back(landing: Landing, path: Path) -> None:
+    """Undo what git has written before it failed, as over a filter: files as the tip has them, no others."""
+    for change in landing.changes:
+        there = path / change.path
+        is_written = os.path.lexists(there) and _blob(there, change.path, path) == change.blob
+        if change.letter == "A" and is_written:
+            there.unlink()
+            with contextlib.suppress(OSError):
+                there.parent.rmdir()
+        elif change.letter != "A" and (is_written or not os.path.lexists(there)):
+            call("checkout-index", "--force", "--index", "--", change.path, at=path, reads=False)
+
+
+def _blob(file: Path, name: str, path: Path) -> str:
+    """Hash a file as git would; empty when that fails."""
+    if file.is_symlink():
+        answer = call("hash-object", "--stdin", at=path, given=str(file.readlink()))
+    else:
+        answer = call("hash-object", f"--path={name}", "--", str(file), at=path)
+    return answer.stdout.strip() if answer.returncode == 0 else ""
 
 
 def _without_options(landing: Landing) -> tuple[str, str]:
@@ -155,18 +214,6 @@ def _worktrees(repository: Repository) -> list[Worktree]:
     if Path(side) == repository.common:
         main = Worktree(repository.root, main.head, main.branch)
     return [main, *others]
-
-
-def _ours(landing: Landing, path: Path) -> tuple[str, ...]:
-    """Name what parallelgen has written there: nothing, where the parallel directory is not in it."""
-    project = landing.loaded.project
-    if path.resolve() != project.root.resolve():
-        return ()
-    return (f"{project.relative}/manifest.json", f"{project.relative}/scripts/")
-
-
-def _is_below(name: str, ours: Sequence[str]) -> bool:
-    return any(name == place or (place.endswith("/") and name.startswith(place)) for place in ours)
 
 
 def _changed(landing: Landing, path: Path) -> list[str]:
@@ -194,10 +241,5 @@ def _undisturbed() -> Iterator[list[int]]:
             raise SystemExit(128 + number)
         caught.append(number)
 
-    numbers = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
-    old = {number: signal.signal(number, note) for number in numbers}
-    try:
+    with start.on_end(note):
         yield caught
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from parallelgen import ParallelgenError
 from parallelgen.running import fast_forward, landing, landing_text, publish, pull_request
 from parallelgen.running.execute import load
-from parallelgen.running.fast_forward import Checkout
+from parallelgen.running.fast_forward import Checkout, Moved
 from parallelgen.running.landing import REFUSED, UNREADY, Landing, Obstacle
 from parallelgen.running.publish import Publisher
 from parallelgen.running.screen import Screen
@@ -72,7 +72,13 @@ def land(typed: str, chosen: Settings, options: Options, screen: Screen) -> int:
     loaded = load(typed, chosen, screen)
     if loaded is None:
         return NOTHING_RUN
-    prepared = _prepare(landing.find(loaded), options)
+    planned = landing.find(loaded)
+    if not options.dry_run:
+        # What a landing has left that was killed.
+        _, left = fast_forward.cargo_of(planned, loaded.project.root).put_back()
+        for name in left:
+            screen.complain(landing_text.kept_aside(planned, name))
+    prepared = _prepare(planned, options)
     status, is_landed = prepared.status, False
     if options.dry_run:
         if not options.as_json:
@@ -115,19 +121,21 @@ def _land(prepared: _Prepared, options: Options, screen: Screen) -> int:
     planned = prepared.landing
     assert isinstance(prepared.checkout, Checkout)
     write_if_changed(planned.loaded.project.directory / _BODY, pull_request.body(planned))
-    stopped = 0
+    moved = Moved()
     if not planned.is_landed:
         try:
-            stopped = fast_forward.advance(planned, prepared.checkout)
+            moved = fast_forward.advance(planned, prepared.checkout)
         except ParallelgenError as error:
             if planned.repository.commit(planned.ref) == planned.old:
                 raise
-            screen.complain(f"{error}\nerror: '{planned.base}' has moved meanwhile")
+            screen.complain(f"{error}\n{landing.moved(planned)}")
             return UNREADY
     if not options.as_json:
-        screen.say(landing_text.landed(planned))
-    if stopped:
-        return 128 + stopped
+        screen.say(landing_text.landed(planned, moved.carried))
+    for name in moved.left:
+        screen.complain(landing_text.kept_aside(planned, name))
+    if moved.signal:
+        return 128 + moved.signal
     commands = prepared.push if options.push else prepared.pr if options.pr else []
     for words in commands:
         if prepared.publisher.run(words, options.as_json):

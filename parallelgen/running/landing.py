@@ -15,6 +15,7 @@ from parallelgen.running.script import Loaded, our_command
 UNREADY = 1  # the exit status where something has to be done before
 REFUSED = 2
 _SHORT = 12  # digits of a commit
+_SUBMODULE = "160000"
 _RECORD = "state/integration"
 _VERIFIED = "state/verified"
 
@@ -57,10 +58,17 @@ class Check:
 
 @dataclass(frozen=True)
 class Change:
-    """Hold what becomes of a file: a letter as `git diff --name-status` has it, and its path."""
+    """Hold what becomes of a file: a letter as `git diff --name-status` has it, its path, mode and object."""
 
     letter: str
     path: str
+    mode: str
+    blob: str
+
+    @property
+    def is_submodule(self) -> bool:
+        """Tell whether it is a commit of another repository."""
+        return self.mode == _SUBMODULE
 
 
 @dataclass(frozen=True)
@@ -105,10 +113,14 @@ class Landing:
     @cached_property
     def changes(self) -> list[Change]:
         """List the files that change in the base branch."""
-        words = ("diff-tree", "-r", "--no-renames", "--name-status", "-z", self.old, self.tip, "--")
+        words = ("diff-tree", "-r", "--no-renames", "--raw", "-z", self.old, self.tip, "--")
         text = "" if self.is_landed else self.repository.ask(*words)
         parts = text.removesuffix("\0").split("\0") if text else []
-        return [Change(letter, path) for letter, path in zip(parts[::2], parts[1::2], strict=True)]
+        facts = (entry.split(" ") for entry in parts[::2])
+        return [
+            Change(letter, path, mode, blob)
+            for (_, mode, _, blob, letter), path in zip(facts, parts[1::2], strict=True)
+        ]
 
     @cached_property
     def green(self) -> set[tuple[str, str]]:
@@ -183,9 +195,7 @@ def obstacles(landing: Landing, is_unverified: bool) -> Iterator[Obstacle]:
     if landing.is_landed:
         return
     if not landing.repository.contains(landing.old, landing.tip):
-        yield Obstacle(
-            UNREADY, f"'{landing.base}' has moved since: '{landing.branch}' does not contain it", again
-        )
+        yield moved(landing)
     now = landing.integration
     is_over = now.status == "completed" or (now.status == "failed" and now.left_out and not now.error)
     if landing.tip != now.tip:
@@ -196,6 +206,14 @@ def obstacles(landing: Landing, is_unverified: bool) -> Iterator[Obstacle]:
         yield Obstacle(UNREADY, f"the latest integration has not come to a good end: {line}", again)
     elif not landing.is_verified:
         yield from _unverified(landing, is_unverified)
+
+
+def moved(landing: Landing) -> Obstacle:
+    """Object to a base branch that has moved."""
+    text = f"'{landing.base}' has moved since: '{landing.branch}' does not contain it"
+    if landing.repository.ask("rev-parse", "--is-shallow-repository").strip() == "true":
+        text += ", as far as a shallow repository can tell"
+    return Obstacle(UNREADY, text, _again(landing.loaded))
 
 
 def _unverified(landing: Landing, is_accepted: bool) -> Iterator[Obstacle]:

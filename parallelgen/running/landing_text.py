@@ -6,6 +6,7 @@ from typing import Any
 
 from parallelgen.reading.problem import printable
 from parallelgen.running import integration_text, pull_request
+from parallelgen.running.carry import ASIDE
 from parallelgen.running.landing import Landing, Obstacle
 from parallelgen.running.task_text import commits
 
@@ -39,12 +40,22 @@ def preview(
     return "\n".join([*lines, f"Exit status of a landing: {status}. Nothing has changed."])
 
 
-def landed(landing: Landing) -> str:
-    """Say that it is landed."""
+def landed(landing: Landing, carried: Sequence[str]) -> str:
+    """Say that it is landed, and which files with changes of ours have new contents below these."""
     lines = [_done(landing)]
-    if any(_is_submodule(landing, change.path) for change in landing.changes):
+    if carried:
+        lines += ["Carried over, for it has changed what parallelgen has written:", *_some(carried)]
+    if any(change.is_submodule for change in landing.changes):
         lines.append("Submodules have changed: git submodule update --init")
     return "\n".join(lines)
+
+
+def kept_aside(landing: Landing, name: str) -> str:
+    """Warn of a file that was set aside and could not be put back."""
+    aside = f"{landing.loaded.project.relative}/{ASIDE}/{name}"
+    return (
+        f"WARNING: {printable(name)}: there is something else in its place; it is kept in {printable(aside)}"
+    )
 
 
 def _done(landing: Landing) -> str:
@@ -91,11 +102,6 @@ def _checks(landing: Landing) -> Iterator[str]:
         words = pull_request.verdict(landing, check.commit)
         yield f"{integration_text.check_name(check.wave)} ({printable(check.command)}): {words}"
     yield f"the tree of {landing.tip[:_SHORT]} was {'seen green' if landing.is_verified else 'not verified'}"
-
-
-def _is_submodule(landing: Landing, path: str) -> bool:
-    words = ("--literal-pathspecs", "ls-tree", "-z", landing.tip, "--", path)
-    return landing.repository.ask(*words).startswith("160000 ")
 
 
 def _some(lines: Sequence[str]) -> list[str]:

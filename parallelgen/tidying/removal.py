@@ -5,6 +5,7 @@ git's own folder of it lies below `parallelgen/removing` in the repository, and 
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -13,9 +14,9 @@ from pathlib import Path
 
 from parallelgen import ParallelgenError
 from parallelgen.git import Repository, read_tie
-from parallelgen.tidying.content import read_files
-from parallelgen.tidying.owners import FOLDER
-from parallelgen.tidying.system import at_work_in
+from parallelgen.tidying.files import read_files
+from parallelgen.tidying.owners import FOLDER, read_owners
+from parallelgen.tidying.system import at_work_in, mounted_in
 
 SUFFIX = ".removing"
 
@@ -68,10 +69,11 @@ def left_over(repository: Repository) -> list[Path]:
 
 def half_way(repository: Repository) -> Iterator[tuple[Path, Path]]:
     """List worktrees that a killed removal has left under another name: git's own folder, and the path."""
+    owned = read_owners(repository)
     for side in sorted((repository.common / "worktrees").glob("*")):
         told = read_tie(side).parent
         place = told if told.name.endswith(SUFFIX) else _aside(told)
-        if _names(place, side) and not os.path.lexists(real_path(place)):
+        if str(real_path(place)) in owned and _names(place, side) and not os.path.lexists(real_path(place)):
             yield side, place
 
 
@@ -85,6 +87,8 @@ def _finish(repository: Repository, side: Path) -> None:
     place = read_tie(side).parent
     if place.name.endswith(SUFFIX) and place.is_dir() and not place.is_symlink():
         if _names(place, repository.common / "worktrees" / side.name):
+            if mounted_in(place):
+                raise OSError(errno.EBUSY, "something is mounted in it", str(place))
             # Last of all what says that they are of this worktree.
             for entry in sorted(place.iterdir(), key=lambda entry: entry.name == ".git"):
                 _delete(entry)

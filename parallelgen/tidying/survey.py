@@ -11,7 +11,9 @@ from pathlib import Path
 
 from parallelgen.git import Ref, Repository, Worktree, branch_name, branch_ref
 from parallelgen.tidying import removal
-from parallelgen.tidying.content import Origin, read_files, what_holds
+from parallelgen.tidying.content import what_holds
+from parallelgen.tidying.files import read_files
+from parallelgen.tidying.ignored import Origin
 from parallelgen.tidying.owners import read_owners
 from parallelgen.tidying.system import at_work_in, mounted_in
 
@@ -304,4 +306,4 @@ def read_record(path: Path) -> dict[str, str]:
         text = os.fsdecode(path.read_bytes())
     except OSError:
         return {}
-    return dict(line.partition("=")[::2] for line in text.splitlines())
+    return dict(line.partition("=")[::2] for line in text.split("\n"))

@@ -12,7 +12,7 @@ _PROC = Path("/proc")
 
 def at_work_in(folder: Path) -> list[str]:
     """List the processes at work in a folder or below it, as `PID NAME`; none where there is no /proc."""
-    found = []
+    folder, found = folder.resolve(), []
     for process in _PROC.glob("[0-9]*"):
         with contextlib.suppress(OSError):
             here = (process / "cwd").readlink()
@@ -24,9 +24,10 @@ def at_work_in(folder: Path) -> list[str]:
 def mounted_in(folder: Path) -> list[str]:
     """List what is mounted at a folder or below it; nothing where the system does not tell."""
     try:
-        lines = os.fsdecode((_PROC / "self" / "mountinfo").read_bytes()).splitlines()
+        lines = os.fsdecode((_PROC / "self" / "mountinfo").read_bytes()).split("\n")[:-1]
     except OSError:
         return []
+    folder = folder.resolve()
     places = [Path(_unescape(line.split(" ")[4])) for line in lines]
     return sorted({str(place) for place in places if place == folder or folder in place.parents})
 

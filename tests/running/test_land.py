@@ -119,6 +119,82 @@ def test_what_is_ours_and_staged_stays_staged(integrated: Project) -> None:
     assert git(integrated.root, "diff", "--cached", "--name-only") == staged
 
 
+HERE = "parallel/TS-0001-shop"
+OURS = (
+    f"""sed 's/"python"/"rust"/' {HERE}/manifest.json >../changed && mv ../changed {HERE}/manifest.json; """
+    f"mkdir -p {HERE}/scripts; echo theirs >{HERE}/scripts/run-parallel.sh; echo more >{HERE}/scripts/more"
+)
+
+
+@pytest.fixture
+def crossed(make: Make) -> Project:
+    """Make a project in which the tasks have changed what parallelgen writes."""
+    words = ("--wave", "1", "--skip", "task-002", "--integrate", "end", "--verify-integration", "true")
+    project = make(*words, "--agent-command", f"{OURS}; {DONE}")
+    assert git(project.root, "diff", "--name-only", "main", BRANCH, "--", project.typed).split() == [
+        f"{project.typed}/{name}" for name in ("manifest.json", "scripts/more", "scripts/run-parallel.sh")
+    ]
+    return project
+
+
+def test_what_is_ours_is_carried_over_where_other_versions_of_it_are_landed(crossed: Project) -> None:
+    script = crossed.directory / "scripts" / "run-parallel.sh"
+    generated, mode, execution = script.read_bytes(), script.stat().st_mode, crossed.execution
+    assert land(crossed, "--dry-run").returncode == 0
+    result = land(crossed)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert f"\n  {crossed.typed}/manifest.json\n  {crossed.typed}/scripts/run-parallel.sh\n" in result.stdout
+    assert (script.read_bytes(), script.stat().st_mode) == (generated, mode)
+    assert (crossed.manifest["technology"], crossed.execution) == ("rust", execution)
+    assert (crossed.directory / "scripts" / "more").read_text() == "more\n"
+    assert git(crossed.root, "show", f"HEAD:{crossed.typed}/scripts/run-parallel.sh") == "theirs\n"
+    assert not (crossed.directory / "logs" / "landing").exists()
+    git(crossed.root, "checkout", "-q", "HEAD", "--", f"{crossed.typed}/manifest.json")
+    assert crossed.manifest["technology"] == "rust"
+
+
+def test_what_is_ours_is_put_back_as_it_was_when_git_refuses(crossed: Project) -> None:
+    (crossed.root / ".git" / "refs" / "heads" / "main.lock").touch()
+    before = seen(crossed.directory)
+    assert land(crossed).returncode == 2
+    after = seen(crossed.directory)
+    del after["logs/pull-request.md"]
+    assert after == before
+
+
+@pytest.mark.parametrize("how", ["other", "staged"])
+def test_what_cannot_be_carried_over_is_said(crossed: Project, how: str) -> None:
+    manifest = crossed.directory / "manifest.json"
+    if how == "other":
+        manifest.write_text(manifest.read_text().replace('"Shop"', '"My shop"'))
+        words = "cannot be carried over: it has other changes than those in 'execution'"
+    else:
+        git(crossed.root, "add", str(manifest))
+        words = "cannot be carried over: it is staged"
+    refused(crossed, 2, f"error: what is landed changes {crossed.typed}/manifest.json, which {words}")
+
+
+def test_what_a_landing_has_set_aside_that_was_killed_comes_back(crossed: Project) -> None:
+    name = f"{crossed.typed}/manifest.json"
+    execution = crossed.execution
+    aside = crossed.directory / "logs" / "landing" / name
+    aside.parent.mkdir(parents=True)
+    shutil.copy(crossed.root / name, aside)
+    git(crossed.root, "checkout", "-q", "--", name)
+    stranger = aside.parent / "scripts" / "monitor-live.sh"
+    stranger.parent.mkdir()
+    stranger.write_text("other\n")
+    result = land(crossed)
+    assert result.returncode == 0
+    assert crossed.execution == execution
+    assert not aside.exists()
+    assert stranger.read_text() == "other\n"
+    assert (
+        f"it is kept in {crossed.typed}/logs/landing/{crossed.typed}/scripts/monitor-live.sh\n"
+        in result.stderr
+    )
+
+
 def test_where_the_base_is_checked_out_nowhere_only_the_branch_moves(integrated: Project) -> None:
     git(integrated.root, "checkout", "-q", "--detach")
     (integrated.root / "README.md").write_text("mine\n")
@@ -323,6 +399,44 @@ def test_a_branch_that_git_may_not_move_leaves_no_half_of_a_merge(integrated: Pr
     assert not (integrated.root / "task-001.txt").exists()
     lock.unlink()
     assert land(integrated).returncode == 0
+
+
+def test_a_filter_that_fails_leaves_no_half_of_a_merge(make: Make) -> None:
+    change = "echo new >README.md; mkdir -p new/deep && echo x >new/deep/x && rm -f prompts/task-002.txt"
+    words = ("--wave", "1", "--skip", "task-002", "--integrate", "end", "--verify-integration", "true")
+    project = make(*words, "--agent-command", f"{change}; {DONE}")
+    (project.root / ".git" / "info" / "attributes").write_text("task-001.txt filter=bad\n")
+    git(project.root, "config", "filter.bad.clean", "cat")
+    git(project.root, "config", "filter.bad.smudge", "false")
+    git(project.root, "config", "filter.bad.required", "true")
+    names = {name for name in seen(project.root) if not name.startswith(".git/")}
+    status = git(project.root, "status", "--short")
+    result = land(project)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "smudge filter bad failed" in result.stderr
+    assert git(project.root, "status", "--short") == status
+    body = f"{project.typed}/logs/pull-request.md"
+    assert {name for name in seen(project.root) if not name.startswith(".git/")} == names | {body}
+    git(project.root, "config", "filter.bad.required", "false")
+    assert land(project).returncode == 0
+
+
+def test_a_base_that_moves_between_the_look_and_the_merge(integrated: Project) -> None:
+    tools = integrated.root.parent / "tools"
+    tools.mkdir()
+    real = shutil.which("git")
+    (tools / "git").write_text(
+        f"""#!/bin/sh
+case " $* " in *" merge --ff-only "*) {real} commit -q --allow-empty -m Meanwhile ;; esac
+exec {real} "$@"
+"""
+    )
+    (tools / "git").chmod(0o755)
+    result = land(integrated, PATH=f"{tools}:{os.environ['PATH']}")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"has moved since: '{BRANCH}' does not contain it\n  parallelgen integrate " in result.stderr
+    assert git(integrated.root, "log", "-1", "--format=%s") == "Meanwhile\n"
+    assert not (integrated.root / "task-001.txt").exists()
 
 
 def test_the_hooks_of_the_checkout_are_run(integrated: Project) -> None:

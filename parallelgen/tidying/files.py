@@ -1,0 +1,67 @@
+"""The files below a folder, and whether anything there has changed."""
+
+import hashlib
+import os
+import stat
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+Stats = Mapping[str, os.stat_result]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Hold what lies below a folder, but for the folders, by its path from there, with what the system says.
+
+    `links` counts by inode the names that a file has there; `size` is what all of it takes on disk, in bytes;
+    `mark` is another one as soon as anything has changed.
+    """
+
+    stats: Stats
+    links: Mapping[int, int]
+    size: int
+    mark: str
+
+
+def read_files(*folders: Path) -> Files:
+    """List what is below a folder; of more folders only size, links and mark tell. Raises OSError."""
+    stats: dict[str, os.stat_result] = {}
+    links: Counter[int] = Counter()
+    size, mark = 0, hashlib.sha256()
+    for folder in folders:
+        for path, facts in _walk(folder, ""):
+            # What git rewrites by itself when it looks at a worktree that has been moved.
+            if folder is not folders[0] and path in ("gitdir", "gitdir.new"):
+                continue
+            told = (facts.st_mode, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+            mark.update(f"{path!r}{told}".encode())
+            links[facts.st_ino] += 1
+            size += facts.st_blocks * 512 if links[facts.st_ino] == 1 else 0
+            if folder is folders[0] and not stat.S_ISDIR(facts.st_mode):
+                stats[path] = facts
+    return Files(stats, links, size, mark.hexdigest())
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        path = prefix + entry.name
+        yield path, entry.stat(follow_symlinks=False)
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(folder / entry.name, f"{path}/")
+
+
+def cover(entries: Collection[str], path: str) -> str:
+    """Return the entry that is the path, or a folder above it with a slash behind; empty for none."""
+    if path in entries:
+        return path
+    return next((f"{folder}/" for folder in folders_above(path) if f"{folder}/" in entries), "")
+
+
+def folders_above(path: str) -> Iterator[str]:
+    """List the folders above a path, the nearest first."""
+    while path := path.rpartition("/")[0]:
+        yield path
