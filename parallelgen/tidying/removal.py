@@ -36,12 +36,18 @@ def alone(repository: Repository) -> Iterator[None]:
 
 def remove(repository: Repository, worktree: Path, side: Path, mark: str) -> None:
     """Remove a worktree if it is as it was when its files had this mark. Raises NotRemovedError, OSError."""
-    place = _aside(worktree)
-    if os.path.lexists(place):
-        raise NotRemovedError(f"something is in the way: {place}")
-    worktree.rename(place)
+    place = worktree.with_name(real_path(worktree).name + SUFFIX)
+    if place != worktree:
+        if os.path.lexists(place):
+            raise NotRemovedError(f"something is in the way: {place}")
+        # git first, so that a run after a crash in between does not make it forget a worktree that has moved.
+        _tie(side, place)
+        try:
+            worktree.rename(place)
+        except OSError:
+            _tie(side, worktree)
+            raise
     # Nobody comes to it by its name any more; who was there before is seen now.
-    _tie(side, place)
     if read_files(place, side).mark != mark or at_work_in(place):
         _give_back(side, place, worktree)
         raise NotRemovedError("it has changed since it was looked at")
@@ -68,12 +74,17 @@ def left_over(repository: Repository) -> list[Path]:
 
 
 def half_way(repository: Repository) -> Iterator[tuple[Path, Path]]:
-    """List worktrees that a killed removal has left under another name: git's own folder, and the path."""
+    """List worktrees that a killed removal has left half under another name: git's own folder, and that path.
+
+    Where something else has come to their place they are not listed: they can be removed as they are.
+    """
     owned = read_owners(repository)
     for side in sorted((repository.common / "worktrees").glob("*")):
-        told = read_tie(side).parent
-        place = told if told.name.endswith(SUFFIX) else _aside(told)
-        if str(real_path(place)) in owned and _names(place, side) and not os.path.lexists(real_path(place)):
+        place = read_tie(side).parent
+        worktree = real_path(place)
+        here, there = os.path.lexists(worktree), os.path.lexists(place)
+        is_half = place != worktree and here != there and _names(worktree if here else place, side)
+        if is_half and str(worktree) in owned:
             yield side, place
 
 
@@ -117,8 +128,10 @@ def _delete(path: Path) -> None:
 
 
 def _give_back(side: Path, place: Path, worktree: Path) -> None:
-    place.rename(worktree)
-    _tie(side, worktree)
+    if os.path.lexists(place) and not os.path.lexists(worktree):
+        place.rename(worktree)
+    if not os.path.lexists(place):
+        _tie(side, worktree)
 
 
 def _tie(side: Path, worktree: Path) -> None:
@@ -135,10 +148,6 @@ def _names(worktree: Path, side: Path) -> bool:
     except OSError:
         return False
     return Path(os.path.normpath(worktree / told)) == side
-
-
-def _aside(worktree: Path) -> Path:
-    return worktree.with_name(worktree.name + SUFFIX)
 
 
 def _removing(repository: Repository) -> Path:

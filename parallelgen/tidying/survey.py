@@ -105,18 +105,19 @@ class Survey:
         """Look at the worktrees of the directory."""
         half_way = [removal.real_path(place) for _, place in removal.half_way(self._repository)]
         for worktree, path, id in self.own_worktrees():
-            thing = Thing("worktree", self._shown(path), worktree.head, path=path)
-            if path in half_way:
-                yield thing.held("a clean was killed over it; with --yes it is put back, and looked at")
+            if path in half_way and worktree.path != path:
+                yield Thing("worktree", self._shown(path), worktree.head).held(
+                    "a clean was killed over it; with --yes it is put back, and looked at"
+                )
             else:
-                yield self._look_at(thing.held(*self._what_forbids(worktree, id)), id)
+                place = worktree.path
+                thing = Thing("worktree", self._shown(place), worktree.head, path=place)
+                yield self._look_at(thing.held(*self._what_forbids(worktree, path.name, id)), id)
 
-    def _what_forbids(self, worktree: Worktree, id: str) -> Iterator[str]:
-        """Say why a worktree stays whatever is in it."""
+    def _what_forbids(self, worktree: Worktree, name: str, id: str) -> Iterator[str]:
+        """Say why a worktree stays whatever is in it; this was its name."""
         path = worktree.path
-        if path != removal.real_path(path):
-            yield f"a clean was killed over it, and something has come since to {removal.real_path(path)}"
-        if moved := _MOVED.fullmatch(path.name):
+        if moved := _MOVED.fullmatch(name):
             yield self._too_young(moved[2])
         else:
             yield self._not_completed(id)
@@ -163,7 +164,9 @@ class Survey:
 
     def _ready(self, path: Path, id: str) -> int:
         """Return when setup had ended in a worktree and nobody had worked there; 0 when that is not known."""
-        name = path.name if _MOVED.fullmatch(path.name) else id
+        # Of one that a clean has left under another name it is not known any more.
+        has_own = _MOVED.fullmatch(path.name) or path != removal.real_path(path)
+        name = path.name if has_own else id
         try:
             return (self._state / f"{name}.ready").stat().st_mtime_ns
         except OSError:
