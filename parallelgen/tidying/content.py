@@ -1,5 +1,6 @@
 """What a worktree holds that is nowhere else: each file of it is accounted for, or holds it."""
 
+import re
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +16,11 @@ from parallelgen.tidying.ignored import Origin
 _SHOWN = 3
 _GITLINK = "160000"
 _OWN_REFS = ("refs/worktree", "refs/bisect", "refs/rewritten")
+# What git keeps of a working tree, as long as no operation is under way.
+_OF_GIT = re.compile(
+    "HEAD|ORIG_HEAD|FETCH_HEAD|AUTO_MERGE|(COMMIT|TAG)_EDITMSG|(MERGE|SQUASH)_MSG|MERGE_RR|index|sharedindex[.].*"
+    "|commondir|gitdir([.]new)?|locked|logs|refs|modules|info|config[.]worktree"
+)
 _STATUS = (
     *("status", "--porcelain", "-z", "--no-renames"),
     *("--untracked-files=all", "--ignored=matching", "--ignore-submodules=none"),
@@ -26,7 +32,9 @@ def what_holds(repository: Repository, worktree: Path, side: Path, files: Files,
     tree = _Tree(repository, worktree, side, files.stats, files.links, origin)
     try:
         refs = repository.ask("for-each-ref", "--format=%(refname)", *_OWN_REFS, at=worktree).split()
-        found = [f"refs of its own: {_some(refs)}"] if refs else []
+        others = [path.name for path in side.iterdir() if not _OF_GIT.fullmatch(path.name)]
+        own = {"refs of its own": refs, "in git's own folder of it": set(others) - set(operations(side))}
+        found = [f"{what}: {_some(names)}" for what, names in own.items() if names]
         return [*found, *tree.what_holds(), *submodules.what_is_theirs(repository, side)]
     except (GitError, OSError) as error:
         return [f"it cannot be told what is in it: {str(error).removeprefix('error: ')}"]

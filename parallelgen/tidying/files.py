@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 Stats = Mapping[str, os.stat_result]
+# What a removal writes in a worktree, and in git's own folder of it.
+_WRITTEN = (".git",)
+_WRITTEN_ASIDE = ("gitdir", "gitdir.new", "locked")
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,9 @@ def read_files(*folders: Path) -> Files:
     size, mark = 0, hashlib.sha256()
     for folder in folders:
         for path, facts in _walk(folder, ""):
-            # What git rewrites by itself when it looks at a worktree that has been moved.
-            if folder is not folders[0] and path in ("gitdir", "gitdir.new"):
-                continue
             told = (facts.st_mode, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-            mark.update(f"{path!r}{told}".encode())
+            if path not in (_WRITTEN if folder is folders[0] else _WRITTEN_ASIDE):
+                mark.update(f"{path!r}{told}".encode())
             links[facts.st_ino] += 1
             size += facts.st_blocks * 512 if links[facts.st_ino] == 1 else 0
             if folder is folders[0] and not stat.S_ISDIR(facts.st_mode):

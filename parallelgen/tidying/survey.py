@@ -22,6 +22,7 @@ BASELINE = ".baseline"
 KEPT = "refs/parallelgen/"
 _HEADS = branch_ref("")
 _BACKUP = "backup/"
+_LATE = 2  # seconds between a time and the file that tells it
 # So ends what --force has moved aside, with a dash more for each in the same second.
 _MOVED = re.compile(r"(.+)[.-](\d{8}T\d{6}Z)-*")
 
@@ -163,11 +164,14 @@ class Survey:
 
     def _ready(self, path: Path, id: str) -> int:
         """Return when setup had ended in a worktree and nobody had worked there; 0 when that is not known."""
-        name = path.name if _MOVED.fullmatch(path.name) else id
+        record = self._state / f"{path.name if _MOVED.fullmatch(path.name) else id}.ready"
         try:
-            return (self._state / f"{name}.ready").stat().st_mtime_ns
-        except OSError:
+            facts, told = record.stat(), int(record.read_text())
+            is_same_clock = facts.st_dev == path.stat().st_dev
+        except (OSError, ValueError):
             return 0
+        # Of a copy of the record the time is another one.
+        return facts.st_mtime_ns if is_same_clock and 0 <= facts.st_mtime - told < _LATE else 0
 
     def refs(self, leaving: Collection[Path] = ()) -> Iterator[Thing]:
         """Look at the branches and other refs of the directory, as if worktrees at these paths were gone."""
