@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -98,11 +99,12 @@ def directory_of(repository: Repository, loaded: Loaded, recorded: Recorded) -> 
     tasks[INTEGRATION] = Task(INTEGRATION[1:], status=integration.status if integration else "pending")
     baseline = read_record(state / f"{BASELINE}.result").get("status", "pending")
     tasks[BASELINE] = Task(BASELINE[1:], status=baseline)
-    base = recorded.run.get("base_branch") or plan.settings.base_branch
+    # A branch that was merged may be gone.
+    bases = [recorded.run.get("base_branch", ""), plan.settings.base_branch, "HEAD"]
     return Directory(
         loaded.project.directory,
         tasks,
-        base or branch_name(repository.full_name("HEAD")),
+        next((branch_name(name) for base in bases if base and (name := repository.full_name(base))), ""),
         plan.settings.branch_prefix,
         integration.branch if integration else "",
         recorded.is_alive,
@@ -124,9 +126,7 @@ def _remove(repository: Repository, loaded: Loaded, choice: Choice, outcome: Out
         if not thing.reasons:
             try:
                 remove()
-            except removal.NotRemovedError as error:
-                thing = thing.held(str(error))
-            except (GitError, OSError) as error:
+            except (GitError, OSError, removal.NotRemovedError) as error:
                 thing = thing.held(_said(error))
                 outcome.errors.append(f"{thing.name} could not be removed: {_said(error)}")
         (outcome.stays if thing.reasons else outcome.gone).append(thing)
@@ -172,9 +172,13 @@ def _described(thing: Thing) -> str:
 
 def _summary(outcomes: Sequence[Outcome], again: str) -> str:
     gone = [thing for outcome in outcomes for thing in outcome.gone]
-    if not gone:
-        return "\nNothing can go."
-    return f"\n{size_text(sum(thing.size for thing in gone))} can be freed. To remove what can go: {again}"
+    size = size_text(sum(thing.size for thing in gone))
+    lines = ["", f"{size} can be freed. To remove what can go: {again}" if gone else "Nothing can go."]
+    patterns = {pattern for outcome in outcomes for thing in outcome.stays for pattern in thing.ignored}
+    if patterns:
+        words = [word for pattern in sorted(patterns) for word in ("--ignored", pattern)]
+        lines.append(f"Where only ignored files are in the way that you do not need, add {shlex.join(words)}")
+    return "\n".join(lines)
 
 
 def _facts(loaded: Loaded, outcome: Outcome, is_done: bool) -> dict[str, Any]:

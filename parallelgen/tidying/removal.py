@@ -37,7 +37,7 @@ def alone(repository: Repository) -> Iterator[None]:
 
 def remove(repository: Repository, worktree: Path, side: Path, mark: str) -> None:
     """Remove a worktree if it is as it was when its files had this mark. Raises NotRemovedError, OSError."""
-    place = worktree.with_name(worktree.name + SUFFIX)
+    place = place_of(worktree)
     if os.path.lexists(place):
         raise NotRemovedError(f"something is in the way: {place}")
     with (side / "locked").open("x") as lock:
@@ -83,8 +83,13 @@ def half_way(repository: Repository) -> list[tuple[Path, Path]]:
         with contextlib.suppress(OSError):
             if (side / "locked").read_text(errors="replace") == _LOCK:
                 told = read_tie(side).parent
-                found.append((side, told.with_name(real_path(told).name + SUFFIX)))
+                found.append((side, place_of(real_path(told))))
     return found
+
+
+def place_of(worktree: Path) -> Path:
+    """Return where a worktree is while it is removed."""
+    return worktree.with_name(worktree.name + SUFFIX)
 
 
 def real_path(place: Path) -> Path:
