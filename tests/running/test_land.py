@@ -174,19 +174,25 @@ def test_what_cannot_be_carried_over_is_said(crossed: Project, how: str) -> None
     refused(crossed, 2, f"error: what is landed changes {crossed.typed}/manifest.json, which {words}")
 
 
-def test_what_a_landing_has_set_aside_that_was_killed_comes_back(crossed: Project) -> None:
+@pytest.mark.parametrize("has_merged", [False, True])
+def test_what_a_landing_has_set_aside_that_was_killed_comes_back(crossed: Project, has_merged: bool) -> None:
     name = f"{crossed.typed}/manifest.json"
     execution = crossed.execution
     aside = crossed.directory / "logs" / "landing" / name
     aside.parent.mkdir(parents=True)
     shutil.copy(crossed.root / name, aside)
     git(crossed.root, "checkout", "-q", "--", name)
+    if has_merged:
+        shutil.rmtree(crossed.directory / "scripts")
+        git(crossed.root, "merge", "-q", "--ff-only", BRANCH)
+        git(crossed.root, "clean", "-fdq", f"{crossed.typed}/scripts")
+        (crossed.directory / "scripts" / "monitor-live.sh").write_text("new\n")
     stranger = aside.parent / "scripts" / "monitor-live.sh"
     stranger.parent.mkdir()
     stranger.write_text("other\n")
     result = land(crossed)
     assert result.returncode == 0
-    assert crossed.execution == execution
+    assert (crossed.execution, crossed.manifest["technology"]) == (execution, "rust")
     assert not aside.exists()
     assert stranger.read_text() == "other\n"
     assert (
@@ -352,6 +358,24 @@ def test_a_branch_whose_options_cannot_be_left_out_of_account(project: Project) 
     assert land(project).returncode == 0
 
 
+def test_a_project_that_is_a_submodule_with_a_directory_with_blanks(tmp_path: Path) -> None:
+    lib = make_project(tmp_path / "lib", place="parallel/a 'b")
+    top = tmp_path / "top"
+    git(tmp_path, "init", "-q", str(top))
+    git(top, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(lib.root), "lib")
+    project = Project(top / "lib", top / "lib" / lib.typed)
+    git(project.root, "config", "user.name", "Tess")
+    git(project.root, "config", "user.email", "tess@example.invalid")
+    assert project.run(*GREEN, "--workspace-root", "../../w").returncode == 0
+    assert f"is checked out in '{project.root}'." in land(project, "--dry-run").stdout
+    result = land(project, "--pr", PATH=gh(project))
+    assert result.returncode == 0
+    assert (project.root / "task-001.txt").exists()
+    body = (top / "bin" / "told").read_text().splitlines()[-1]
+    assert body == f"{project.typed}/logs/pull-request.md"
+    assert git(lib.root, "rev-parse", "integration/a-'b") == git(project.root, "rev-parse", "main")
+
+
 def test_a_branch_that_is_another_name_of_one(project: Project) -> None:
     git(project.root, "symbolic-ref", "refs/heads/trunk", "refs/heads/main")
     assert project.run(*GREEN, "--base", "trunk").returncode == 0
@@ -501,6 +525,7 @@ def test_the_next_commands_are_those_of_the_remote_that_git_would_take(integrate
     add_remote(integrated, "only")
     assert "\nNext step: git push only main\n" in land(integrated, "--dry-run").stdout
     add_remote(integrated, "origin")
+    assert "\nNext step: git push origin main\n" in land(integrated, "--dry-run").stdout
     for key, name in (
         ("branch.main.remote", "only"),
         ("remote.pushDefault", "default"),
