@@ -302,6 +302,23 @@ def test_changes_in_the_checkout_stand_in_the_way(integrated: Project, how: str)
     refused(integrated, 2, "'main' is checked out in", f"with changes that are not committed:\n    {name}\n")
 
 
+def test_a_submodule_that_is_elsewhere_is_a_change_and_untracked_files_in_it_are_none(
+    project: Project,
+) -> None:
+    lib = project.root.parent / "lib"
+    git(project.root.parent, "init", "-q", str(lib))
+    who = ("-c", "user.name=Tess", "-c", "user.email=tess@example.invalid")
+    git(lib, *who, "commit", "-q", "--allow-empty", "-m", "Start")
+    git(project.root, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(lib), "lib")
+    git(project.root, "commit", "-qm", "Add lib")
+    assert project.run(*GREEN, "--wave", "1", "--skip", "task-002").returncode == 0
+    (project.root / "lib" / "built").touch()
+    git(project.root / "lib", *who, "commit", "-q", "--allow-empty", "-m", "Mine")
+    refused(project, 2, "with changes that are not committed:\n    lib\n")
+    git(project.root / "lib", "checkout", "-q", "HEAD~")
+    assert land(project).returncode == 0
+
+
 def occupy(project: Project, how: str) -> Path:
     """Put something that git does not track where task-001.txt is going to be."""
     place = project.root / "task-001.txt"
@@ -670,6 +687,19 @@ def test_a_run_that_is_under_way_is_waited_for(integrated: Project) -> None:
     process.wait()
     assert result.returncode == 2
     assert f"error: a run of '{integrated.typed}' is under way" in result.stderr
+
+
+def test_what_was_landed_and_cleaned_up_can_still_be_pushed(integrated: Project) -> None:
+    assert land(integrated).returncode == 0
+    assert parallelgen("clean", integrated.typed, "--yes", cwd=integrated.root).returncode == 0
+    assert integrated.branches() == ["main"]
+    remote = add_remote(integrated)
+    git(remote, "update-ref", "refs/heads/main", at(integrated, "main~3"))
+    refused(integrated, 2, f"error: the branch '{BRANCH}' is gone", options=("--pr",))
+    result = land(integrated, "--push")
+    assert result.returncode == 0
+    assert result.stdout.startswith(f"'main' contains '{BRANCH}' (")
+    assert git(remote, "rev-parse", "main").strip() == at(integrated, "main")
 
 
 def test_push_and_pull_request_exclude_each_other(project: Project) -> None:
