@@ -6,7 +6,11 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any, TextIO
+
+_ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 class _Output(io.FileIO):
@@ -37,6 +41,18 @@ def prepare() -> None:
     for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+@contextlib.contextmanager
+def on_end(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have the signals that are to end us handled so for a while; what was ignored stays ignored."""
+    numbers = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    old = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, before in old.items():
+            signal.signal(number, before)
 
 
 def _stream(old: TextIO | None, descriptor: int) -> io.TextIOWrapper:

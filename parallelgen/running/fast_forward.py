@@ -2,20 +2,19 @@
 
 import contextlib
 import os
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from parallelgen import start
 from parallelgen.git import GitError, Repository, Worktree, branch_ref, call, operations
 from parallelgen.reading.problem import printable
 from parallelgen.running.carry import Cargo
 from parallelgen.running.landing import REFUSED, LandError, Landing, Obstacle
 
 _SHOWN = 10
-_ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -175,12 +174,9 @@ def _merge(landing: Landing, path: Path) -> None:
 
 def _take_back(landing: Landing, path: Path) -> None:
     """Undo what git has written before it failed, as over a filter: files as the tip has them, no others."""
-    repository = landing.repository
-    text = repository.ask("ls-tree", "-r", "-z", "--full-tree", landing.tip)
-    blobs = {name: facts.split(" ")[2] for facts, _, name in (e.partition("\t") for e in _split(text))}
     for change in landing.changes:
         there = path / change.path
-        is_written = os.path.lexists(there) and _blob(there, change.path, path) == blobs.get(change.path)
+        is_written = os.path.lexists(there) and _blob(there, change.path, path) == change.blob
         if change.letter == "A" and is_written:
             there.unlink()
             with contextlib.suppress(OSError):
@@ -245,10 +241,5 @@ def _undisturbed() -> Iterator[list[int]]:
             raise SystemExit(128 + number)
         caught.append(number)
 
-    numbers = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
-    old = {number: signal.signal(number, note) for number in numbers}
-    try:
+    with start.on_end(note):
         yield caught
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

@@ -15,6 +15,7 @@ from parallelgen.running.script import Loaded, our_command
 UNREADY = 1  # the exit status where something has to be done before
 REFUSED = 2
 _SHORT = 12  # digits of a commit
+_SUBMODULE = "160000"
 _RECORD = "state/integration"
 _VERIFIED = "state/verified"
 
@@ -57,10 +58,17 @@ class Check:
 
 @dataclass(frozen=True)
 class Change:
-    """Hold what becomes of a file: a letter as `git diff --name-status` has it, and its path."""
+    """Hold what becomes of a file: a letter as `git diff --name-status` has it, its path, mode and object."""
 
     letter: str
     path: str
+    mode: str
+    blob: str
+
+    @property
+    def is_submodule(self) -> bool:
+        """Tell whether it is a commit of another repository."""
+        return self.mode == _SUBMODULE
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,11 @@ class Landing:
     branch: str
     tip: str
     start: str
+
+    @cached_property
+    def has_branch(self) -> bool:
+        """Tell whether the integration branch is still there."""
+        return bool(self.repository.commit(branch_ref(self.branch)))
 
     @cached_property
     def is_landed(self) -> bool:
@@ -105,10 +118,14 @@ class Landing:
     @cached_property
     def changes(self) -> list[Change]:
         """List the files that change in the base branch."""
-        words = ("diff-tree", "-r", "--no-renames", "--name-status", "-z", self.old, self.tip, "--")
+        words = ("diff-tree", "-r", "--no-renames", "--raw", "-z", self.old, self.tip, "--")
         text = "" if self.is_landed else self.repository.ask(*words)
         parts = text.removesuffix("\0").split("\0") if text else []
-        return [Change(letter, path) for letter, path in zip(parts[::2], parts[1::2], strict=True)]
+        facts = (entry.split(" ") for entry in parts[::2])
+        return [
+            Change(letter, path, mode, blob)
+            for (_, mode, _, blob, letter), path in zip(facts, parts[1::2], strict=True)
+        ]
 
     @cached_property
     def green(self) -> set[tuple[str, str]]:
@@ -169,6 +186,8 @@ def find(loaded: Loaded) -> Landing:
     old, tip = repository.commit(ref), repository.commit(branch_ref(now.branch))
     if not tip and not now.tip:
         raise LandError(f"error: there is nothing to land: no task of '{project.typed}' has made a commit")
+    if not tip and repository.contains(now.tip, old):
+        tip = now.tip  # it was landed, and its branch has been cleaned up
     for name, commit in ((now.branch, tip), (base, old)):
         if not commit:
             raise LandError(f"error: the branch '{name}' is gone\n  {_again(loaded)}")

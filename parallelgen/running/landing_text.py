@@ -45,7 +45,7 @@ def landed(landing: Landing, carried: Sequence[str]) -> str:
     lines = [_done(landing)]
     if carried:
         lines += ["Carried over, for it has changed what parallelgen has written:", *_some(carried)]
-    if any(_is_submodule(landing, change.path) for change in landing.changes):
+    if any(change.is_submodule for change in landing.changes):
         lines.append("Submodules have changed: git submodule update --init")
     return "\n".join(lines)
 
@@ -102,11 +102,6 @@ def _checks(landing: Landing) -> Iterator[str]:
         words = pull_request.verdict(landing, check.commit)
         yield f"{integration_text.check_name(check.wave)} ({printable(check.command)}): {words}"
     yield f"the tree of {landing.tip[:_SHORT]} was {'seen green' if landing.is_verified else 'not verified'}"
-
-
-def _is_submodule(landing: Landing, path: str) -> bool:
-    words = ("--literal-pathspecs", "ls-tree", "-z", landing.tip, "--", path)
-    return landing.repository.ask(*words).startswith("160000 ")
 
 
 def _some(lines: Sequence[str]) -> list[str]:

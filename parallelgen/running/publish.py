@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parallelgen.git import GitError, Repository, branch_ref, call, environment
+from parallelgen.running.script import ends_in_order
 
 _GH = "gh"
 
 
 @dataclass(frozen=True)
 class Publisher:
-    """Know where a branch goes: `remote` is empty where there is none.
+    """Know where a branch goes; `remote` is empty where it goes nowhere.
 
     `root` is the folder in which the commands are run, None for the current one.
     """
@@ -45,13 +46,14 @@ class Publisher:
         """Run a command and return its exit status; what it prints goes through, or to standard error."""
         sys.stdout.flush()
         try:
-            return subprocess.run(
-                words,
-                cwd=self.root,
-                env=environment(),
-                stdout=sys.stderr.fileno() if is_quiet else None,
-                check=False,
-            ).returncode
+            with ends_in_order():
+                return subprocess.run(
+                    words,
+                    cwd=self.root,
+                    env=environment(),
+                    stdout=sys.stderr.fileno() if is_quiet else None,
+                    check=False,
+                ).returncode
         except OSError as error:
             raise GitError(f"error: {words[0]}: {error.strerror}") from error
 

@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from types import FrameType
 
-from parallelgen import ParallelgenError, settings
+from parallelgen import ParallelgenError, settings, start
 from parallelgen.planning.names import Aliases, UnresolvedError
 from parallelgen.planning.plan import Plan, Task
 from parallelgen.running.integration import with_files
@@ -29,9 +28,6 @@ NOTHING_RUN = 2  # its exit status when it refuses
 
 class ScriptError(ParallelgenError):
     """Say why the script could not be asked."""
-
-
-_ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -135,7 +131,7 @@ class Loaded:
         A signal that ends us leaves nothing behind. Raises ScriptError, and SystemExit.
         """
         try:
-            with _ends_in_order(), self._on_disk() as run:
+            with ends_in_order(), self._on_disk() as run:
                 yield self._command(run, arguments)
         except OSError as error:
             raise ScriptError(f"error: cannot run the script: {error.strerror or error}") from error
@@ -172,19 +168,14 @@ def _answer(command: list[str], project: Project) -> Answer:
 
 
 @contextmanager
-def _ends_in_order() -> Iterator[None]:
+def ends_in_order() -> Iterator[None]:
     """Let signals end what is under way as an exception does."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    numbers = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
-    old = {number: signal.signal(number, stop) for number in numbers}
-    try:
+    with start.on_end(stop):
         yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
 
 
 def _as_in_a_shell(status: int) -> int:
