@@ -161,7 +161,7 @@ def clean(ctx: click.Context, /, directory: str | None, every: bool, older_than:
     """List which worktrees and branches of DIR can go, and remove them."""
     import shlex
 
-    from parallelgen.running import clean
+    from parallelgen.running import clean, execute
     from parallelgen.running.clean import OLDER_THAN, Choice
 
     if not directory and not every:
@@ -170,14 +170,21 @@ def clean(ctx: click.Context, /, directory: str | None, every: bool, older_than:
         age = 0 if older_than == "0" else settings.parse_duration(older_than)
     except ValueError as error:
         raise click.BadParameter(f"'{older_than}': {error}", param_hint="'--older-than'") from error
-    found = clean.every_directory(directory or ".") if every else [directory or ""]
-    loaded = [load(typed, recorded_settings(typed)) for typed in found]
+    names = clean.every_directory(directory or ".") if every else [directory or ""]
+    loaded = [execute.load(name, recorded_settings(name), screen()) for name in names]
+    known = [one for one in loaded if one]
+    for name, one in zip(names, loaded, strict=True):
+        if one is None:
+            complain(f"ERROR: '{name}' has errors: all of it stays as it is")
     words = ["--older-than", older_than] if older_than != OLDER_THAN else []
     words += [word for pattern in values["patterns"] for word in ("--ignored", pattern)]
     words += ["--all"] if every else []
-    words += ["--", directory] if directory and directory.startswith("-") else [directory or ""]
-    again = shlex.join(["parallelgen", "clean", "--yes", *filter(None, words)])
-    ctx.exit(clean.clean(loaded, Choice(older_than=age, **values), again, screen()))
+    words += (
+        ["--", directory] if directory and directory.startswith("-") else [directory] if directory else []
+    )
+    again = shlex.join(["parallelgen", "clean", "--yes", *words])
+    status = clean.clean(known, Choice(older_than=age, **values), again, screen()) if known or every else 0
+    ctx.exit(status if len(known) == len(names) else _BAD_INPUT)
 
 
 def load(typed: str, chosen: settings.Settings) -> "Loaded":

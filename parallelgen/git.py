@@ -45,6 +45,7 @@ _ENVIRONMENT = {
 }
 _READS = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1"}
 _HEADS = "refs/heads/"
+_USAGE = 129  # how git ends that does not know an option
 # What stands in git's folder of a working tree as long as an operation is under way there.
 _OPERATIONS = (
     "MERGE_HEAD",
@@ -151,12 +152,16 @@ class Repository:
 
     def worktrees(self) -> list[Worktree]:
         """List the working trees, the main one first. Raises GitError."""
-        for _ in range(10):  # it fails when it meets one in the making
-            answer = call("worktree", "list", "--porcelain", at=self.root)
+        form = ["-z"]
+        for _ in range(10):
+            answer = call("worktree", "list", "--porcelain", *form, at=self.root)
             if answer.returncode == 0:
                 break
-            time.sleep(0.1)
-        return list(_read_worktrees(_check(answer)))
+            if answer.returncode == _USAGE:  # before git 2.36
+                form = []
+            else:  # it has met one in the making
+                time.sleep(0.1)
+        return list(_read_worktrees(_check(answer), "\0" if form else "\n"))
 
     def side(self, worktree: Path) -> Path | None:
         """Find git's own folder of a linked working tree; None where the two are not tied to each other."""
@@ -222,8 +227,8 @@ def _check(answer: subprocess.CompletedProcess[str]) -> str:
     return answer.stdout
 
 
-def _read_worktrees(text: str) -> Iterator[Worktree]:
-    for block in text.split("\n\n"):
-        facts = dict(line.partition(" ")[::2] for line in block.split("\n"))
+def _read_worktrees(text: str, end: str) -> Iterator[Worktree]:
+    for block in text.split(2 * end):
+        facts = dict(line.partition(" ")[::2] for line in block.split(end))
         if "worktree" in facts:
             yield Worktree(Path(facts["worktree"]), facts.get("HEAD", ""), facts.get("branch", ""))

@@ -2,8 +2,11 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +34,13 @@ class Choice:
     as_json: bool
 
 
-@dataclass(frozen=True)
+@dataclass
 class Outcome:
-    """Hold what became of the things of a directory: those that are gone or could go, and those that stay."""
+    """Hold what became of the things of a directory: those that are gone, or could go; those that stay."""
 
-    gone: Sequence[Thing]
-    stays: Sequence[Thing]
-    failed: bool = False
+    gone: list[Thing] = field(default_factory=list)
+    stays: list[Thing] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
 
 def clean(directories: Sequence[Loaded], choice: Choice, again: str, screen: Screen) -> int:
@@ -49,24 +52,30 @@ def clean(directories: Sequence[Loaded], choice: Choice, again: str, screen: Scr
         screen.say("No parallel directory has made anything here.")
         return 0
     repository = Repository.at(directories[0].project.root)
-    if choice.yes:
-        try:
-            with removal.alone(repository):
-                removal.recover(repository)
-                outcomes = [_remove(repository, loaded, choice) for loaded in directories]
-                refs.forget_settings(repository)
-        except OSError as error:
-            raise GitError(f"error: cannot clean: {error.strerror}: {error.filename}") from error
-    else:
-        outcomes = [_list(repository, loaded, choice) for loaded in directories]
-    for loaded, outcome in zip(directories, outcomes, strict=True):
-        if choice.as_json:
-            screen.say(json.dumps(_facts(loaded, outcome, choice.yes)))
-        else:
-            screen.say("\n".join(_report(loaded, outcome, choice.yes)))
+    outcomes = []
+    with removal.alone(repository) if choice.yes else nullcontext():
+        errors = [_said(error) for error in removal.recover(repository)] if choice.yes else []
+        for loaded in directories:
+            outcome = Outcome()
+            # What is gone is told whatever happens after that.
+            try:
+                (_remove if choice.yes else _list)(repository, loaded, choice, outcome)
+            except (GitError, OSError) as error:
+                outcome.errors.append(_said(error))
+            outcomes.append(outcome)
+            errors += outcome.errors
+            _tell(loaded, outcome, choice, screen)
+    for text in errors:
+        screen.complain(f"ERROR: {text}")
     if not choice.yes and not choice.as_json:
         screen.say(_summary(outcomes, again))
-    return 1 if any(outcome.failed for outcome in outcomes) else 0
+    return 1 if errors else 0
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.strerror}: {error.filename}"
+    return str(error).removeprefix("error: ")
 
 
 def every_directory(typed: str) -> list[str]:
@@ -90,53 +99,56 @@ def directory_of(repository: Repository, loaded: Loaded, recorded: Recorded) -> 
     tasks[INTEGRATION] = Task(INTEGRATION[1:], status=integration.status if integration else "pending")
     baseline = read_record(state / f"{BASELINE}.result").get("status", "pending")
     tasks[BASELINE] = Task(BASELINE[1:], status=baseline)
-    base = recorded.run.get("base_branch") or plan.settings.base_branch
+    # A branch that was merged may be gone.
+    bases = [recorded.run.get("base_branch", ""), plan.settings.base_branch, "HEAD"]
     return Directory(
         loaded.project.directory,
         tasks,
-        base or branch_name(repository.full_name("HEAD")),
+        next((branch_name(name) for base in bases if base and (name := repository.full_name(base))), ""),
         plan.settings.branch_prefix,
         integration.branch if integration else "",
         recorded.is_alive,
     )
 
 
-def _list(repository: Repository, loaded: Loaded, choice: Choice) -> Outcome:
-    directory = directory_of(repository, loaded, records.ask(loaded.ask, loaded.plan))
-    survey = Survey(repository, directory, choice.older_than, choice.patterns)
+def _list(repository: Repository, loaded: Loaded, choice: Choice, outcome: Outcome) -> None:
+    survey = _survey(repository, loaded, choice)
     worktrees = list(survey.worktrees())
-    things = [*worktrees, *survey.refs([thing.path for thing in worktrees if not thing.reasons])]
-    return Outcome(
-        [thing for thing in things if not thing.reasons], [thing for thing in things if thing.reasons]
-    )
+    leaving = [thing.path for thing in worktrees if not thing.reasons]
+    for thing in [*worktrees, *survey.refs(leaving)]:
+        (outcome.stays if thing.reasons else outcome.gone).append(thing)
 
 
-def _remove(repository: Repository, loaded: Loaded, choice: Choice) -> Outcome:
+def _remove(repository: Repository, loaded: Loaded, choice: Choice, outcome: Outcome) -> None:
     """Remove what can go: the worktrees, and then, looking once more, the branches."""
-    directory = directory_of(repository, loaded, records.ask(loaded.ask, loaded.plan))
-    gone: list[Thing] = []
-    stays: list[Thing] = []
-    failed = False
-    for thing in Survey(repository, directory, choice.older_than, choice.patterns).worktrees():
+
+    def apply(thing: Thing, remove: Callable[[], None]) -> None:
         if not thing.reasons:
             try:
-                removal.remove(repository, thing.path, thing.side, thing.mark)
-            except removal.NotRemovedError as error:
-                thing = thing.held(str(error))
-            except OSError as error:
-                failed = True
-                thing = thing.held(f"it could not be removed: {error.strerror}: {error.filename}")
-        (stays if thing.reasons else gone).append(thing)
-    survey = Survey(repository, directory, choice.older_than, choice.patterns)
+                remove()
+            except (GitError, OSError, removal.NotRemovedError) as error:
+                thing = thing.held(_said(error))
+                outcome.errors.append(f"{thing.name} could not be removed: {_said(error)}")
+        (outcome.stays if thing.reasons else outcome.gone).append(thing)
+
+    for thing in _survey(repository, loaded, choice).worktrees():
+        apply(thing, partial(removal.remove, repository, thing.path, thing.side, thing.mark))
+    survey = _survey(repository, loaded, choice)
     for thing in survey.refs():
-        if not thing.reasons:
-            try:
-                refs.delete(repository, thing, survey.base)
-            except GitError as error:
-                failed = True
-                thing = thing.held(f"it could not be removed: {str(error).removeprefix('error: ')}")
-        (stays if thing.reasons else gone).append(thing)
-    return Outcome(gone, stays, failed)
+        apply(thing, partial(refs.delete, repository, thing, survey.base))
+    refs.forget_settings(repository, loaded.project.directory)
+
+
+def _survey(repository: Repository, loaded: Loaded, choice: Choice) -> Survey:
+    directory = directory_of(repository, loaded, records.ask(loaded.ask, loaded.plan))
+    return Survey(repository, directory, choice.older_than, choice.patterns)
+
+
+def _tell(loaded: Loaded, outcome: Outcome, choice: Choice, screen: Screen) -> None:
+    if choice.as_json:
+        screen.say(json.dumps(_facts(loaded, outcome, choice.yes)))
+    else:
+        screen.say("\n".join(_report(loaded, outcome, choice.yes)))
 
 
 def _report(loaded: Loaded, outcome: Outcome, is_done: bool) -> Iterator[str]:
@@ -147,7 +159,7 @@ def _report(loaded: Loaded, outcome: Outcome, is_done: bool) -> Iterator[str]:
     if outcome.stays:
         yield "  stays:"
     yield from (f"    {thing.kind} {thing.name}: {'; '.join(thing.reasons)}" for thing in outcome.stays)
-    if not outcome.gone and not outcome.stays:
+    if not outcome.gone and not outcome.stays and not outcome.errors:
         yield "  no worktree or branch of it is here"
 
 
@@ -160,9 +172,13 @@ def _described(thing: Thing) -> str:
 
 def _summary(outcomes: Sequence[Outcome], again: str) -> str:
     gone = [thing for outcome in outcomes for thing in outcome.gone]
-    if not gone:
-        return "\nNothing can go."
-    return f"\n{size_text(sum(thing.size for thing in gone))} can be freed. To remove what can go: {again}"
+    size = size_text(sum(thing.size for thing in gone))
+    lines = ["", f"{size} can be freed. To remove what can go: {again}" if gone else "Nothing can go."]
+    patterns = {pattern for outcome in outcomes for thing in outcome.stays for pattern in thing.ignored}
+    if patterns:
+        words = [word for pattern in sorted(patterns) for word in ("--ignored", pattern)]
+        lines.append(f"Where only ignored files are in the way that you do not need, add {shlex.join(words)}")
+    return "\n".join(lines)
 
 
 def _facts(loaded: Loaded, outcome: Outcome, is_done: bool) -> dict[str, Any]:

@@ -50,9 +50,9 @@ class _Prepared:
 
     @property
     def pr(self) -> list[list[str]]:
-        """Write the commands that open a pull request; none without a remote."""
+        """Write the commands that open a pull request; none without a remote, or the branch to pull."""
         base, branch = self.landing.base, self.landing.branch
-        if not self.publisher.remote:
+        if not self.publisher.remote or not self.landing.has_branch:
             return []
         title, body = pull_request.title(self.landing), self.landing.loaded.project.directory / _BODY
         return [self.publisher.push(branch), self.publisher.open(base, branch, title, body)]
@@ -112,6 +112,8 @@ def _unpublishable(planned: Landing, publisher: Publisher, options: Options) -> 
     """Object to what was asked for and cannot be done, before anything is moved."""
     if (options.push or options.pr) and not publisher.remote:
         yield Obstacle(REFUSED, f"there is no remote to which '{planned.base}' could be pushed")
+    if options.pr and not planned.has_branch:
+        yield Obstacle(REFUSED, f"the branch '{planned.branch}' is gone")
     if options.pr and not publish.can_open():
         yield Obstacle(REFUSED, "'--pr' needs the command gh, which is not found")
 

@@ -91,6 +91,11 @@ class Landing:
     start: str
 
     @cached_property
+    def has_branch(self) -> bool:
+        """Tell whether the integration branch is still there."""
+        return bool(self.repository.commit(branch_ref(self.branch)))
+
+    @cached_property
     def is_landed(self) -> bool:
         """Tell whether the base branch contains it already."""
         return self.repository.contains(self.tip, self.old)
@@ -181,6 +186,8 @@ def find(loaded: Loaded) -> Landing:
     old, tip = repository.commit(ref), repository.commit(branch_ref(now.branch))
     if not tip and not now.tip:
         raise LandError(f"error: there is nothing to land: no task of '{project.typed}' has made a commit")
+    if not tip and repository.contains(now.tip, old):
+        tip = now.tip  # it was landed, and its branch has been cleaned up
     for name, commit in ((now.branch, tip), (base, old)):
         if not commit:
             raise LandError(f"error: the branch '{name}' is gone\n  {_again(loaded)}")

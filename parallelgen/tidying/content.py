@@ -1,7 +1,8 @@
 """What a worktree holds that is nowhere else: each file of it is accounted for, or holds it."""
 
+import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,21 +16,42 @@ from parallelgen.tidying.ignored import Origin
 _SHOWN = 3
 _GITLINK = "160000"
 _OWN_REFS = ("refs/worktree", "refs/bisect", "refs/rewritten")
+# What git keeps of a working tree, as long as no operation is under way.
+_OF_GIT = re.compile(
+    "HEAD|ORIG_HEAD|FETCH_HEAD|AUTO_MERGE|(COMMIT|TAG)_EDITMSG|(MERGE|SQUASH)_MSG|MERGE_RR|index|sharedindex[.].*"
+    "|commondir|gitdir([.]new)?|locked|logs|refs|modules|info|config[.]worktree"
+)
 _STATUS = (
     *("status", "--porcelain", "-z", "--no-renames"),
     *("--untracked-files=all", "--ignored=matching", "--ignore-submodules=none"),
 )
 
 
-def what_holds(repository: Repository, worktree: Path, side: Path, files: Files, origin: Origin) -> list[str]:
-    """Say what would be lost with a worktree, of which `side` is git's own folder; nothing when it can go."""
+@dataclass(frozen=True)
+class Held:
+    """Hold why a worktree stays; `ignored` are the patterns of ignored files that do no more than that."""
+
+    reasons: Sequence[str]
+    ignored: Sequence[str] = ()
+
+
+def what_holds(repository: Repository, worktree: Path, side: Path, files: Files, origin: Origin) -> Held:
+    """Say what would be lost with a worktree, of which `side` is git's own folder."""
     tree = _Tree(repository, worktree, side, files.stats, files.links, origin)
     try:
         refs = repository.ask("for-each-ref", "--format=%(refname)", *_OWN_REFS, at=worktree).split()
-        found = [f"refs of its own: {_some(refs)}"] if refs else []
-        return [*found, *tree.what_holds(), *submodules.what_is_theirs(repository, side)]
+        others = [path.name for path in side.iterdir() if not _OF_GIT.fullmatch(path.name)]
+        own = {
+            "refs of its own": refs,
+            "in git's own folder of it": set(others) - set(operations(side)),
+            "folders of other users": files.foreign,
+        }
+        found = [f"{what}: {_some(names)}" for what, names in own.items() if names]
+        held = tree.what_holds()
+        reasons = [*found, *held.reasons, *submodules.what_is_theirs(repository, side)]
     except (GitError, OSError) as error:
-        return [f"it cannot be told what is in it: {str(error).removeprefix('error: ')}"]
+        return Held([f"it cannot be told what is in it: {str(error).removeprefix('error: ')}"])
+    return replace(held, reasons=reasons)
 
 
 @dataclass(frozen=True)
@@ -44,12 +66,12 @@ class _Tree:
     origin: Origin
     prefix: str = ""
 
-    def what_holds(self) -> list[str]:
+    def what_holds(self) -> Held:
         """Account for each file, in submodules as well. Raises GitError, OSError."""
         ask = self.repository.ask
         place = Path(ask("rev-parse", "--show-toplevel", at=self.top).removesuffix("\n"))
         if not place.is_dir() or not place.samefile(self.top):
-            return [f"git is told to look at another folder: {self.prefix}{place}"]
+            return Held([f"git is told to look at another folder: {self.prefix}{place}"])
         index = entries(ask("ls-files", "-v", "--stage", "-z", at=self.top))
         tracked = {path: facts.split(" ") for facts, _, path in (entry.partition("\t") for entry in index)}
         told = entries(ask(*_STATUS, at=self.top))
@@ -59,15 +81,9 @@ class _Tree:
         known = [path for path in own if path in tracked]
         ours = {".git"} if self.prefix else {".git", MARKER}
         rest = [path for path in own if path not in tracked and path not in ours and not cover(changed, path)]
-        unknown = ignored.work(
-            self.repository,
-            self.top,
-            [path for path in rest if cover(covered, path)],
-            tracked,
-            own,
-            self.links,
-            self.origin,
-        )
+        out_of_sight = [path for path in rest if cover(covered, path)]
+        unknown = ignored.work(self.repository, self.top, out_of_sight, tracked, own, self.links, self.origin)
+        names = sorted({cover(covered, path) for path in unknown})
         regular = [path for path in known if stat.S_ISREG(own[path].st_mode)]
         found: dict[str, Iterable[str]] = {
             "under way": operations(self.side),
@@ -75,12 +91,14 @@ class _Tree:
             "git was told not to look at": [path for path in known if _is_hidden(tracked[path][0])],
             "git does not see": [path for path in rest if not cover(covered, path)],
             "a filter keeps a part out of git": filters.altered(self.repository, self.top, regular),
-            "ignored, and neither included nor made by setup": {cover(covered, path) for path in unknown},
+            "ignored, and neither included nor made by setup": names,
         }
         held = [f"{what}: {_some(self._shown(names))}" for what, names in found.items() if names]
-        for path, stats in modules.items():
-            held += self._module(path, stats)
-        return held
+        found_inside = [self._module(path, stats) for path, stats in modules.items()]
+        return Held(
+            [*held, *(reason for inner in found_inside for reason in inner.reasons)],
+            [*(f"/{name}" for name in names), *(name for inner in found_inside for name in inner.ignored)],
+        )
 
     def _shown(self, names: Iterable[str]) -> list[str]:
         return [self.prefix + name for name in names]
@@ -96,11 +114,11 @@ class _Tree:
                 own[path] = facts
         return own, {path: stats for path, stats in inner.items() if stats}
 
-    def _module(self, path: str, stats: Stats) -> list[str]:
+    def _module(self, path: str, stats: Stats) -> Held:
         top, prefix = self.top / path, self.prefix + path
         side = Path(self.repository.ask("rev-parse", "--absolute-git-dir", at=top).removesuffix("\n"))
         if ".git" not in stats or self.side / "modules" not in side.parents:
-            return [f"a repository of its own: {prefix}"]
+            return Held([f"a repository of its own: {prefix}"])
         origin = replace(self.origin, checkout=self.origin.checkout / path)
         return replace(self, top=top, side=side, stats=stats, origin=origin, prefix=prefix).what_holds()
 

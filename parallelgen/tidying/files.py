@@ -4,11 +4,14 @@ import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 Stats = Mapping[str, os.stat_result]
+# What a removal writes in a worktree, and in git's own folder of it.
+_WRITTEN = (".git",)
+_WRITTEN_ASIDE = ("gitdir", "gitdir.new", "locked")
 
 
 @dataclass(frozen=True)
@@ -16,32 +19,34 @@ class Files:
     """Hold what lies below a folder, but for the folders, by its path from there, with what the system says.
 
     `links` counts by inode the names that a file has there; `size` is what all of it takes on disk, in bytes;
-    `mark` is another one as soon as anything has changed.
+    `mark` is another one as soon as anything has changed; `foreign` are the folders of other users.
     """
 
     stats: Stats
     links: Mapping[int, int]
     size: int
     mark: str
+    foreign: Sequence[str]
 
 
 def read_files(*folders: Path) -> Files:
     """List what is below a folder; of more folders only size, links and mark tell. Raises OSError."""
     stats: dict[str, os.stat_result] = {}
     links: Counter[int] = Counter()
+    foreign, user = [], os.geteuid()
     size, mark = 0, hashlib.sha256()
     for folder in folders:
         for path, facts in _walk(folder, ""):
-            # What git rewrites by itself when it looks at a worktree that has been moved.
-            if folder is not folders[0] and path in ("gitdir", "gitdir.new"):
-                continue
             told = (facts.st_mode, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-            mark.update(f"{path!r}{told}".encode())
+            if path not in (_WRITTEN if folder is folders[0] else _WRITTEN_ASIDE):
+                mark.update(f"{path!r}{told}".encode())
             links[facts.st_ino] += 1
             size += facts.st_blocks * 512 if links[facts.st_ino] == 1 else 0
             if folder is folders[0] and not stat.S_ISDIR(facts.st_mode):
                 stats[path] = facts
-    return Files(stats, links, size, mark.hexdigest())
+            elif user not in (0, facts.st_uid):
+                foreign.append(path)
+    return Files(stats, links, size, mark.hexdigest(), foreign)
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:

@@ -75,6 +75,8 @@ def _matching(repository: Repository, top: Path, patterns: Sequence[str]) -> Col
 def _is_same(path: Path, other: Path, facts: os.stat_result) -> bool:
     """Tell whether the same lies at another place as well."""
     try:
+        if other.parent.resolve() != other.parent:  # a link on the way there may lead back here
+            return False
         there = other.lstat()
         if stat.S_IFMT(there.st_mode) != stat.S_IFMT(facts.st_mode) or there.st_ino == facts.st_ino:
             return False

@@ -1,5 +1,7 @@
 """How a branch is removed: only at the commit that was looked at, and while another one contains that."""
 
+from pathlib import Path
+
 from parallelgen.git import GitError, Ref, Repository, branch_ref
 from parallelgen.tidying.owners import read_owners
 from parallelgen.tidying.survey import KEPT, Thing
@@ -30,10 +32,11 @@ def _update(repository: Repository, *lines: str) -> None:
     repository.change("update-ref", "--stdin", given="".join(f"{line}\n" for line in lines))
 
 
-def forget_settings(repository: Repository) -> None:
-    """Remove what git's configuration tells of branches of ours that are gone. Raises GitError."""
+def forget_settings(repository: Repository, directory: Path) -> None:
+    """Remove what git's configuration tells of branches of a directory that are gone. Raises GitError."""
     there = {ref.name for ref in repository.refs()}
-    gone = [name for name in read_owners(repository) if branch_ref(name) not in there]
+    owned = [name for name, owner in read_owners(repository).items() if owner == str(directory)]
+    gone = [name for name in owned if branch_ref(name) not in there]
     told = repository.ask("config", "--local", "--name-only", "--list", "-z").split("\0")
     for name in gone:
         if any(key.startswith(f"branch.{name}.") for key in told):

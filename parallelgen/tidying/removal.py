@@ -1,6 +1,6 @@
 """How a worktree is removed: out of everybody's way first, then out of git's lists, then from the disk.
 
-Whenever it is killed the worktree is either whole, as git has it, or nothing of it is wanted any more: then
+Whenever that is killed the worktree is either whole, as git has it, or nothing of it is wanted any more: then
 git's own folder of it lies below `parallelgen/removing` in the repository, and tells where the files are.
 """
 
@@ -8,17 +8,18 @@ import contextlib
 import errno
 import fcntl
 import os
-import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from parallelgen import ParallelgenError
 from parallelgen.git import Repository, read_tie
 from parallelgen.tidying.files import read_files
-from parallelgen.tidying.owners import FOLDER, read_owners
+from parallelgen.tidying.owners import FOLDER
 from parallelgen.tidying.system import at_work_in, mounted_in
 
 SUFFIX = ".removing"
+_LOCK = "parallelgen clean"  # why git is to leave a worktree alone while it has another name
 
 
 class NotRemovedError(ParallelgenError):
@@ -36,56 +37,59 @@ def alone(repository: Repository) -> Iterator[None]:
 
 def remove(repository: Repository, worktree: Path, side: Path, mark: str) -> None:
     """Remove a worktree if it is as it was when its files had this mark. Raises NotRemovedError, OSError."""
-    place = worktree.with_name(real_path(worktree).name + SUFFIX)
-    if place != worktree:
-        if os.path.lexists(place):
-            raise NotRemovedError(f"something is in the way: {place}")
-        # git first, so that a run after a crash in between does not make it forget a worktree that has moved.
-        _tie(side, place)
-        try:
-            worktree.rename(place)
-        except OSError:
-            _tie(side, worktree)
-            raise
-    # Nobody comes to it by its name any more; who was there before is seen now.
-    if read_files(place, side).mark != mark or at_work_in(place):
-        _give_back(side, place, worktree)
-        raise NotRemovedError("it has changed since it was looked at")
+    place = place_of(worktree)
+    if os.path.lexists(place):
+        raise NotRemovedError(f"something is in the way: {place}")
+    with (side / "locked").open("x") as lock:
+        lock.write(_LOCK)
     try:
+        worktree.rename(place)
+        _tie(side, place)
+        os.utime(place / ".git")  # what comes later is not ours to delete
+        # Nobody comes to it by its name any more; who was there before is seen now.
+        if read_files(place, side).mark != mark or at_work_in(place):
+            raise NotRemovedError("it has changed since it was looked at")
         _removing(repository).mkdir(exist_ok=True)
         side.rename(_removing(repository) / side.name)
-    except OSError:
-        _give_back(side, place, worktree)
+    except BaseException:
+        _give_back(side, place)
         raise
     _finish(repository, _removing(repository) / side.name)
 
 
-def recover(repository: Repository) -> None:
-    """Bring to its end what a removal that was killed has begun, or undo it. Raises OSError."""
+def recover(repository: Repository) -> Iterator[OSError]:
+    """Bring to its end what a removal that was killed has begun, or undo it; yield what cannot be done."""
     for side in left_over(repository):
-        _finish(repository, side)
+        try:
+            _finish(repository, side)
+        except OSError as error:
+            yield error
     for side, place in half_way(repository):
-        _give_back(side, place, real_path(place))
+        try:
+            _give_back(side, place)
+        except OSError as error:
+            yield error
 
 
 def left_over(repository: Repository) -> list[Path]:
-    """List git's own folders of worktrees of which a killed removal has left something on the disk."""
+    """List git's own folders of worktrees of which a removal has left something on the disk."""
     return sorted(_removing(repository).glob("*"))
 
 
-def half_way(repository: Repository) -> Iterator[tuple[Path, Path]]:
-    """List worktrees that a killed removal has left half under another name: git's own folder, and that path.
-
-    Where something else has come to their place they are not listed: they can be removed as they are.
-    """
-    owned = read_owners(repository)
+def half_way(repository: Repository) -> list[tuple[Path, Path]]:
+    """List worktrees that a killed removal has left whole: git's own folder, and the path that it gave."""
+    found = []
     for side in sorted((repository.common / "worktrees").glob("*")):
-        place = read_tie(side).parent
-        worktree = real_path(place)
-        here, there = os.path.lexists(worktree), os.path.lexists(place)
-        is_half = place != worktree and here != there and _names(worktree if here else place, side)
-        if is_half and str(worktree) in owned:
-            yield side, place
+        with contextlib.suppress(OSError):
+            if (side / "locked").read_text(errors="replace") == _LOCK:
+                told = read_tie(side).parent
+                found.append((side, place_of(real_path(told))))
+    return found
+
+
+def place_of(worktree: Path) -> Path:
+    """Return where a worktree is while it is removed."""
+    return worktree.with_name(worktree.name + SUFFIX)
 
 
 def real_path(place: Path) -> Path:
@@ -93,52 +97,78 @@ def real_path(place: Path) -> Path:
     return place.with_name(place.name.removesuffix(SUFFIX))
 
 
+def _give_back(side: Path, place: Path) -> None:
+    """Undo what a removal has done to a worktree that git still has."""
+    if not side.exists():
+        return
+    worktree = real_path(place)
+    if os.path.lexists(place) and not os.path.lexists(worktree):
+        place.rename(worktree)
+    _tie(side, place if os.path.lexists(place) else worktree)
+    (side / "locked").unlink()
+
+
+def _tie(side: Path, worktree: Path) -> None:
+    """Tell git where a worktree is; it never meets half a file."""
+    new = side / "gitdir.new"
+    new.write_bytes(os.fsencode(f"{worktree}/.git\n"))
+    new.replace(side / "gitdir")
+
+
 def _finish(repository: Repository, side: Path) -> None:
     """Remove the files of a worktree that git has no more, and then the folder that tells of them."""
     place = read_tie(side).parent
-    if place.name.endswith(SUFFIX) and place.is_dir() and not place.is_symlink():
-        if _names(place, repository.common / "worktrees" / side.name):
-            if mounted_in(place):
-                raise OSError(errno.EBUSY, "something is mounted in it", str(place))
-            # Last of all what says that they are of this worktree.
-            for entry in sorted(place.iterdir(), key=lambda entry: entry.name == ".git"):
-                _delete(entry)
-        with contextlib.suppress(OSError):  # what has come since is nothing of ours
-            place.rmdir()
-    # Last of all what tells of the place.
-    for entry in sorted(side.iterdir(), key=lambda entry: entry.name == "gitdir"):
-        _delete(entry)
+    if place.name.endswith(SUFFIX) and _names(place, repository.common / "worktrees" / side.name):
+        if mounts := mounted_in(place):
+            raise OSError(errno.EBUSY, "something is mounted there", mounts[0])
+        with _opened(place) as folder:
+            _clear(folder, place, os.lstat(".git", dir_fd=folder).st_ctime_ns, ".git")
+            # Last of all what says whose they are, and how old they must be.
+            os.unlink(".git", dir_fd=folder)
+    with contextlib.suppress(FileNotFoundError):
+        place.rmdir()
+    with _opened(side) as folder:
+        _clear(folder, side, None, "gitdir")
+        # Last of all what tells of the place.
+        os.unlink("gitdir", dir_fd=folder)
     side.rmdir()
     with contextlib.suppress(OSError):  # there are more
         side.parent.rmdir()
 
 
-def _delete(path: Path) -> None:
-    if path.is_symlink() or not path.is_dir():
-        path.unlink()
-        return
-    for folder, below, _ in os.walk(path):
-        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-            Path(folder).chmod(0o700)
-        for name in below:  # before they are entered
-            inside = Path(folder, name)
-            if not inside.is_symlink() and not os.access(inside, os.R_OK | os.W_OK | os.X_OK):
-                inside.chmod(0o700)
-    shutil.rmtree(path)
+def _clear(folder: int, path: Path, before: int | None, kept: str = "") -> None:
+    """Delete what is in an open folder, but for one name; raise OSError over what has come since `before`."""
+    for name in sorted(os.listdir(folder)):
+        facts = os.lstat(name, dir_fd=folder)
+        if stat.S_ISDIR(facts.st_mode):
+            with _opened(path / name, name, folder) as inner:
+                _clear(inner, path / name, before)
+            os.rmdir(name, dir_fd=folder)
+        elif name != kept:
+            if before is not None and facts.st_ctime_ns >= before:
+                raise OSError(
+                    errno.ENOTEMPTY, "it has come since the worktree was looked at", str(path / name)
+                )
+            os.unlink(name, dir_fd=folder)
 
 
-def _give_back(side: Path, place: Path, worktree: Path) -> None:
-    if os.path.lexists(place) and not os.path.lexists(worktree):
-        place.rename(worktree)
-    if not os.path.lexists(place):
-        _tie(side, worktree)
-
-
-def _tie(side: Path, worktree: Path) -> None:
-    """Tell git where the worktree is; it never meets half a file."""
-    new = side / "gitdir.new"
-    new.write_bytes(os.fsencode(f"{worktree}/.git\n"))
-    new.replace(side / "gitdir")
+@contextlib.contextmanager
+def _opened(path: Path, name: str = "", above: int | None = None) -> Iterator[int]:
+    """Open a folder, also one that is read-only, but not what has taken its place or is on another disk."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    try:
+        folder = os.open(name or path, flags, dir_fd=above)
+    except PermissionError:
+        os.chmod(name or path, 0o700, dir_fd=above)
+        folder = os.open(name or path, flags, dir_fd=above)
+    try:
+        if above is not None and os.fstat(folder).st_dev != os.fstat(above).st_dev:
+            raise OSError(errno.EXDEV, "it is on another disk", str(path))
+        if os.fstat(folder).st_mode & 0o700 != 0o700:
+            os.fchmod(folder, 0o700)
+        yield folder
+    finally:
+        os.close(folder)
 
 
 def _names(worktree: Path, side: Path) -> bool:

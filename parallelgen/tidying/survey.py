@@ -1,6 +1,7 @@
 """What a repository holds of a parallel directory: what of it can go, and what stays, and why."""
 
 import calendar
+import contextlib
 import os
 import re
 import time
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from parallelgen.git import Ref, Repository, Worktree, branch_name, branch_ref
+from parallelgen.git import Ref, Repository, Worktree, branch_name, branch_ref, read_tie
 from parallelgen.tidying import removal
 from parallelgen.tidying.content import what_holds
 from parallelgen.tidying.files import read_files
@@ -22,6 +23,7 @@ BASELINE = ".baseline"
 KEPT = "refs/parallelgen/"
 _HEADS = branch_ref("")
 _BACKUP = "backup/"
+_LATE = 2  # seconds between a time and the file that tells it
 # So ends what --force has moved aside, with a dash more for each in the same second.
 _MOVED = re.compile(r"(.+)[.-](\d{8}T\d{6}Z)-*")
 
@@ -58,6 +60,7 @@ class Thing:
 
     `name` is what people call it, `within` the ref that contains its `commit`. A worktree is at `path` and
     takes `size` bytes; `side` is git's own folder of it, and `mark` tells how both were when looked at.
+    Where nothing but ignored files holds it `ignored` are the patterns that let them go.
     """
 
     kind: str
@@ -67,6 +70,7 @@ class Thing:
     reasons: tuple[str, ...] = ()
     path: Path = Path()
     size: int = 0
+    ignored: tuple[str, ...] = ()
     side: Path = Path()
     mark: str = ""
 
@@ -105,22 +109,27 @@ class Survey:
         """Look at the worktrees of the directory."""
         half_way = [removal.real_path(place) for _, place in removal.half_way(self._repository)]
         for worktree, path, id in self.own_worktrees():
-            if path in half_way and worktree.path != path:
-                yield Thing("worktree", self._shown(path), worktree.head).held(
-                    "a clean was killed over it; with --yes it is put back, and looked at"
-                )
+            thing = Thing("worktree", self._shown(path), worktree.head, path=path)
+            if path in half_way:
+                yield thing.held("a clean was killed over it; with --yes it is put back, and looked at")
             else:
-                place = worktree.path
-                thing = Thing("worktree", self._shown(place), worktree.head, path=place)
-                yield self._look_at(thing.held(*self._what_forbids(worktree, path.name, id)), id)
+                yield self._look_at(thing.held(*self._what_forbids(worktree, id)), id)
+        for side in removal.left_over(self._repository):
+            path = removal.real_path(read_tie(side).parent)
+            if self._is_ours(str(path), self._id(path.name)):
+                yield Thing("worktree", self._shown(path), "", path=path).held(
+                    "a clean has begun to remove it; with --yes it goes on"
+                )
 
-    def _what_forbids(self, worktree: Worktree, name: str, id: str) -> Iterator[str]:
-        """Say why a worktree stays whatever is in it; this was its name."""
+    def _what_forbids(self, worktree: Worktree, id: str) -> Iterator[str]:
+        """Say why a worktree stays whatever is in it."""
         path = worktree.path
-        if moved := _MOVED.fullmatch(name):
-            yield self._too_young(moved[2])
-        else:
-            yield self._not_completed(id)
+        if path != removal.real_path(path):
+            yield f"a clean was killed over it, and something has come since to {removal.real_path(path)}"
+        elif os.path.lexists(removal.place_of(path)):
+            yield f"something is in the way: {self._shown(removal.place_of(path))}"
+        moved = _MOVED.fullmatch(path.name)
+        yield self._too_young(moved[2]) if moved else self._not_completed(id)
         side = self._repository.side(path)
         if path.is_symlink():
             yield "a symbolic link"
@@ -130,6 +139,8 @@ class Survey:
             yield "its '.git' does not lead to what git knows of it: 'git worktree repair' may mend that"
         elif (side / "locked").exists():
             yield f"locked {(side / 'locked').read_text(errors='replace').strip()}".strip()
+        elif not moved and self._is_younger(side, id):
+            yield "it was made after its task had completed"
         if not self._within(worktree.head, self._keepers):
             yield _not_in(self._keepers)
         below = [other.path for other in self._listed if path in other.path.parents]
@@ -140,6 +151,13 @@ class Survey:
         ):
             if text := ", ".join(found):
                 yield f"{what}: {text}"
+
+    def _is_younger(self, side: Path, id: str) -> bool:
+        """Tell whether a worktree was made when its task had ended already: that is none of a run's."""
+        record = self._state / ("integration" if id == INTEGRATION else f"{id}.result")
+        with contextlib.suppress(OSError):
+            return (side / "commondir").stat().st_mtime > record.stat().st_mtime
+        return False
 
     def _look_at(self, thing: Thing, id: str) -> Thing:
         """Look at what is in a worktree, unless it stays already."""
@@ -157,20 +175,21 @@ class Survey:
         within = self._within(commit, self._keepers)
         origin = Origin(self._ready(thing.path, id), self._repository.root, self._patterns)
         held = what_holds(self._repository, thing.path, side, files, origin)
-        if within is None:
-            held.append(_not_in(self._keepers))
         thing = replace(thing, commit=commit, within=within, size=files.size, side=side, mark=files.mark)
-        return thing.held(*held)
+        if len(held.reasons) == 1 and within:
+            thing = replace(thing, ignored=tuple(held.ignored))
+        return thing.held("" if within else _not_in(self._keepers), *held.reasons)
 
     def _ready(self, path: Path, id: str) -> int:
         """Return when setup had ended in a worktree and nobody had worked there; 0 when that is not known."""
-        # Of one that a clean has left under another name it is not known any more.
-        has_own = _MOVED.fullmatch(path.name) or path != removal.real_path(path)
-        name = path.name if has_own else id
+        record = self._state / f"{path.name if _MOVED.fullmatch(path.name) else id}.ready"
         try:
-            return (self._state / f"{name}.ready").stat().st_mtime_ns
-        except OSError:
+            facts, told = record.stat(), int(record.read_text())
+            is_same_clock = facts.st_dev == path.stat().st_dev
+        except (OSError, ValueError):
             return 0
+        # Of a copy of the record the time is another one.
+        return facts.st_mtime_ns if is_same_clock and 0 <= facts.st_mtime - told < _LATE else 0
 
     def refs(self, leaving: Collection[Path] = ()) -> Iterator[Thing]:
         """Look at the branches and other refs of the directory, as if worktrees at these paths were gone."""

@@ -4,21 +4,30 @@ import contextlib
 import os
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _PROC = Path("/proc")
 
 
 def at_work_in(folder: Path) -> list[str]:
-    """List the processes at work in a folder or below it, as `PID NAME`; none where there is no /proc."""
+    """List the processes at work in a folder or below it, as `PID NAME`; none where there is no /proc.
+
+    Those are at work there whose current folder it is, or who have a file open there.
+    """
     folder, found = folder.resolve(), []
     for process in _PROC.glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            here = (process / "cwd").readlink()
-            if here == folder or folder in here.parents:
+            if any(place == folder or folder in place.parents for place in _places(process)):
                 found.append(f"{process.name} {(process / 'comm').read_text(errors='replace').strip()}")
     return sorted(found)
+
+
+def _places(process: Path) -> Iterator[Path]:
+    yield (process / "cwd").readlink()
+    for descriptor in (process / "fd").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            yield descriptor.readlink()
 
 
 def mounted_in(folder: Path) -> list[str]:

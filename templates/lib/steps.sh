@@ -117,7 +117,7 @@ begin_work() {
 
 # mark_ready: setup is over in a worktree in which nobody has worked: what is new from now on may be somebody's work
 mark_ready() {
-  [ "$used" -ne 0 ] || [ -e "$state/$id.ready" ] || printf '' >"$state/$id.ready"
+  [ "$used" -ne 0 ] || [ -e "$state/$id.ready" ] || { read_clock && say "$now" >"$state/$id.ready"; }
 }
 
 # read_left [<option>]: find out what the agent has left uncommitted, without what it found. Sets: changes (a file)

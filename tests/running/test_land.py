@@ -174,19 +174,25 @@ def test_what_cannot_be_carried_over_is_said(crossed: Project, how: str) -> None
     refused(crossed, 2, f"error: what is landed changes {crossed.typed}/manifest.json, which {words}")
 
 
-def test_what_a_landing_has_set_aside_that_was_killed_comes_back(crossed: Project) -> None:
+@pytest.mark.parametrize("has_merged", [False, True])
+def test_what_a_landing_has_set_aside_that_was_killed_comes_back(crossed: Project, has_merged: bool) -> None:
     name = f"{crossed.typed}/manifest.json"
     execution = crossed.execution
     aside = crossed.directory / "logs" / "landing" / name
     aside.parent.mkdir(parents=True)
     shutil.copy(crossed.root / name, aside)
     git(crossed.root, "checkout", "-q", "--", name)
+    if has_merged:
+        shutil.rmtree(crossed.directory / "scripts")
+        git(crossed.root, "merge", "-q", "--ff-only", BRANCH)
+        git(crossed.root, "clean", "-fdq", f"{crossed.typed}/scripts")
+        (crossed.directory / "scripts" / "monitor-live.sh").write_text("new\n")
     stranger = aside.parent / "scripts" / "monitor-live.sh"
     stranger.parent.mkdir()
     stranger.write_text("other\n")
     result = land(crossed)
     assert result.returncode == 0
-    assert crossed.execution == execution
+    assert (crossed.execution, crossed.manifest["technology"]) == (execution, "rust")
     assert not aside.exists()
     assert stranger.read_text() == "other\n"
     assert (
@@ -296,6 +302,23 @@ def test_changes_in_the_checkout_stand_in_the_way(integrated: Project, how: str)
     refused(integrated, 2, "'main' is checked out in", f"with changes that are not committed:\n    {name}\n")
 
 
+def test_a_submodule_that_is_elsewhere_is_a_change_and_untracked_files_in_it_are_none(
+    project: Project,
+) -> None:
+    lib = project.root.parent / "lib"
+    git(project.root.parent, "init", "-q", str(lib))
+    who = ("-c", "user.name=Tess", "-c", "user.email=tess@example.invalid")
+    git(lib, *who, "commit", "-q", "--allow-empty", "-m", "Start")
+    git(project.root, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(lib), "lib")
+    git(project.root, "commit", "-qm", "Add lib")
+    assert project.run(*GREEN, "--wave", "1", "--skip", "task-002").returncode == 0
+    (project.root / "lib" / "built").touch()
+    git(project.root / "lib", *who, "commit", "-q", "--allow-empty", "-m", "Mine")
+    refused(project, 2, "with changes that are not committed:\n    lib\n")
+    git(project.root / "lib", "checkout", "-q", "HEAD~")
+    assert land(project).returncode == 0
+
+
 def occupy(project: Project, how: str) -> Path:
     """Put something that git does not track where task-001.txt is going to be."""
     place = project.root / "task-001.txt"
@@ -350,6 +373,24 @@ def test_a_branch_whose_options_cannot_be_left_out_of_account(project: Project) 
     refused(project, 2, "'branch.a=b.mergeOptions' is set")
     git(project.root, "config", "--unset", "branch.a=b.mergeOptions")
     assert land(project).returncode == 0
+
+
+def test_a_project_that_is_a_submodule_with_a_directory_with_blanks(tmp_path: Path) -> None:
+    lib = make_project(tmp_path / "lib", place="parallel/a 'b")
+    top = tmp_path / "top"
+    git(tmp_path, "init", "-q", str(top))
+    git(top, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(lib.root), "lib")
+    project = Project(top / "lib", top / "lib" / lib.typed)
+    git(project.root, "config", "user.name", "Tess")
+    git(project.root, "config", "user.email", "tess@example.invalid")
+    assert project.run(*GREEN, "--workspace-root", "../../w").returncode == 0
+    assert f"is checked out in '{project.root}'." in land(project, "--dry-run").stdout
+    result = land(project, "--pr", PATH=gh(project))
+    assert result.returncode == 0
+    assert (project.root / "task-001.txt").exists()
+    body = (top / "bin" / "told").read_text().splitlines()[-1]
+    assert body == f"{project.typed}/logs/pull-request.md"
+    assert git(lib.root, "rev-parse", "integration/a-'b") == git(project.root, "rev-parse", "main")
 
 
 def test_a_branch_that_is_another_name_of_one(project: Project) -> None:
@@ -501,6 +542,7 @@ def test_the_next_commands_are_those_of_the_remote_that_git_would_take(integrate
     add_remote(integrated, "only")
     assert "\nNext step: git push only main\n" in land(integrated, "--dry-run").stdout
     add_remote(integrated, "origin")
+    assert "\nNext step: git push origin main\n" in land(integrated, "--dry-run").stdout
     for key, name in (
         ("branch.main.remote", "only"),
         ("remote.pushDefault", "default"),
@@ -645,6 +687,19 @@ def test_a_run_that_is_under_way_is_waited_for(integrated: Project) -> None:
     process.wait()
     assert result.returncode == 2
     assert f"error: a run of '{integrated.typed}' is under way" in result.stderr
+
+
+def test_what_was_landed_and_cleaned_up_can_still_be_pushed(integrated: Project) -> None:
+    assert land(integrated).returncode == 0
+    assert parallelgen("clean", integrated.typed, "--yes", cwd=integrated.root).returncode == 0
+    assert integrated.branches() == ["main"]
+    remote = add_remote(integrated)
+    git(remote, "update-ref", "refs/heads/main", at(integrated, "main~3"))
+    refused(integrated, 2, f"error: the branch '{BRANCH}' is gone", options=("--pr",))
+    result = land(integrated, "--push")
+    assert result.returncode == 0
+    assert result.stdout.startswith(f"'main' contains '{BRANCH}' (")
+    assert git(remote, "rev-parse", "main").strip() == at(integrated, "main")
 
 
 def test_push_and_pull_request_exclude_each_other(project: Project) -> None:
