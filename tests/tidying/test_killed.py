@@ -128,7 +128,7 @@ def differences(taken: Snapshot, other: Snapshot) -> list[str]:
     """Say in what one end is not as another; logs of git have times in them."""
     ends = [
         {
-            *((str(path), *content) for path, content in end.files.items()),
+            *((str(path), *content) for path, content in end.files.items() if path.suffix != ".ready"),
             *end.refs.items(),
             *((str(path),) for path in end.inner),
             *((name,) for name in end.objects | end.complaints),
