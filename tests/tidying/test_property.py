@@ -128,7 +128,7 @@ def test_nothing_is_lost_in_any_state(
         check(World(path, name, with_module).build(parts, odds=odds, dependent=dependent))
 
 
-@pytest.mark.parametrize("kinds", [KINDS[:3], KINDS[3:]])
+@pytest.mark.parametrize("kinds", [KINDS[:4], KINDS[4:]])
 def test_each_thing_that_can_happen_alone(kinds: tuple[str, ...]) -> None:
     with folder() as path:
         parts = [Part(odds=(name,)) for name, odd in ODDS.items() if odd.kind in kinds]

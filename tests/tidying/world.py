@@ -91,7 +91,7 @@ class Odd:
 
 ODDS: dict[str, Odd] = {}
 # In the order in which they happen; of the last three, one can.
-KINDS = ("stash", "setup", "file", "nested", "module", "branch", "head", "closed", "place")
+KINDS = ("work", "stash", "setup", "file", "nested", "module", "branch", "head", "closed", "place")
 
 
 def odd(kind: str, tree: str, branch: str = "", prepare: Make | None = None) -> Callable[[Make], Make]:
@@ -133,6 +133,7 @@ class World:
         self.start = git(self.root, "rev-parse", "HEAD").strip()
         for part, (name, _, _) in zip(parts, names, strict=True):
             self.things.append(self._make_thing(part, name))
+        self._happen("work")
         self._make_histories()
         for make in (make for name, make in EARLY.items() if name in odds):
             make(self)
@@ -148,7 +149,7 @@ class World:
         time.sleep(0.02)
         for thing in self.things:
             thing.expendable.add(thing.write(MARKER, ""))
-        self._happen(*KINDS[2:])
+        self._happen(*KINDS[3:])
         for thing in self.things:
             self._record(thing)
         self.record("run", f"status=completed\nbase_branch=main\nbase_commit={self.start}\n")
@@ -197,6 +198,7 @@ class World:
             (self.root / "src" / f"{name}.txt").write_text(f"{name}\n")
         (self.root / ".gitignore").write_text("*.log\nbuild/\nnode_modules/\n.env\n.trees/\nlink\n")
         (self.root / ".gitattributes").write_text("src/hidden_by_filter.txt filter=strip\n")
+        git(self.root, "config", "extensions.worktreeConfig", "true")
         git(self.root, "config", "filter.strip.clean", "sed /precious/,/task/d")
         if self.with_module:
             origin = self.path / "lib"
@@ -426,6 +428,22 @@ def hidden_by_filter(world: World, thing: Thing) -> None:
     """What a filter takes out before git sees it, as with the output of notebooks, is in no commit."""
     thing.write("src/hidden_by_filter.txt", "hidden_by_filter\nprecious\n")
     thing.git("add", "src/hidden_by_filter.txt")
+
+
+@odd("file", STAYS)
+def hidden_by_case(world: World, thing: Thing) -> None:
+    """A git that takes two names for one shows one."""
+    thing.git("config", "--worktree", "core.ignoreCase", "true")
+    thing.write("SRC/Hidden_By_Case.txt")
+
+
+@odd("file", STAYS)
+def said_to_be_elsewhere(world: World, thing: Thing) -> None:
+    """What git looks at is another folder than this one."""
+    elsewhere = world.path / f"elsewhere-of-{thing.id}"
+    git(world.root, "worktree", "add", "-q", "--detach", str(elsewhere), thing.branch)
+    thing.write("src/said_to_be_elsewhere.txt")
+    thing.git("config", "--worktree", "core.worktree", str(elsewhere))
 
 
 @odd("file", STAYS)
@@ -661,6 +679,16 @@ def submodule_ignored(thing: Thing, path: Path) -> None:
 def submodule_with_commits(thing: Thing, path: Path) -> None:
     (path / "code.txt").write_text(f"committed {thing.id}\n")
     commit(path, f"Own {thing.id}")
+
+
+@odd("work", GOES)
+def submodule_committed(world: World, thing: Thing) -> None:
+    """Commits of its own in the submodule, to which what is merged leads."""
+    path = module(thing)
+    if path:
+        submodule_commit(thing, path)
+        commit(thing.tree, "Newer library")
+        thing.on_tree = STAYS
 
 
 @stays_with_module
