@@ -79,7 +79,9 @@ class _Tree:
         changed = {change[3:] for change in told if not change.startswith("!! ")}
         own, modules = self._split([path for path, facts in tracked.items() if facts[1] == _GITLINK])
         known = [path for path in own if path in tracked]
-        ours = {".git"} if self.prefix else {".git", MARKER}
+        ours = {".git"}
+        if not self.prefix and MARKER in own and own[MARKER].st_size == 0:
+            ours.add(MARKER)
         rest = [path for path in own if path not in tracked and path not in ours and not cover(changed, path)]
         out_of_sight = [path for path in rest if cover(covered, path)]
         unknown = ignored.work(self.repository, self.top, out_of_sight, tracked, own, self.links, self.origin)

@@ -19,7 +19,8 @@ class Files:
     """Hold what lies below a folder, but for the folders, by its path from there, with what the system says.
 
     `links` counts by inode the names that a file has there; `size` is what all of it takes on disk, in bytes;
-    `mark` is another one as soon as anything has changed; `foreign` are the folders of other users.
+    `mark` is another one as soon as anything has changed; `foreign` are the folders of other users,
+    `folders` device and inode of each.
     """
 
     stats: Stats
@@ -27,6 +28,7 @@ class Files:
     size: int
     mark: str
     foreign: Sequence[str]
+    folders: Collection[tuple[int, int]]
 
 
 def read_files(*folders: Path) -> Files:
@@ -34,6 +36,7 @@ def read_files(*folders: Path) -> Files:
     stats: dict[str, os.stat_result] = {}
     links: Counter[int] = Counter()
     foreign, user = [], os.geteuid()
+    inodes = {(facts.st_dev, facts.st_ino) for facts in (folders[0].stat(),)}
     size, mark = 0, hashlib.sha256()
     for folder in folders:
         for path, facts in _walk(folder, ""):
@@ -42,11 +45,14 @@ def read_files(*folders: Path) -> Files:
                 mark.update(f"{path!r}{told}".encode())
             links[facts.st_ino] += 1
             size += facts.st_blocks * 512 if links[facts.st_ino] == 1 else 0
-            if folder is folders[0] and not stat.S_ISDIR(facts.st_mode):
+            if folder is not folders[0]:
+                continue
+            if stat.S_ISDIR(facts.st_mode):
+                inodes.add((facts.st_dev, facts.st_ino))
+                foreign += [path] if user not in (0, facts.st_uid) else []
+            else:
                 stats[path] = facts
-            elif user not in (0, facts.st_uid):
-                foreign.append(path)
-    return Files(stats, links, size, mark.hexdigest(), foreign)
+    return Files(stats, links, size, mark.hexdigest(), foreign, inodes)
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:

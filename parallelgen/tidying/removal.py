@@ -28,9 +28,14 @@ class NotRemovedError(ParallelgenError):
 
 @contextlib.contextmanager
 def alone(repository: Repository) -> Iterator[None]:
-    """Wait until no other clean is at work in the repository, and keep others out. Raises OSError."""
-    (repository.common / FOLDER).mkdir(exist_ok=True)
-    with (repository.common / FOLDER / "clean.lock").open("w") as lock:
+    """Wait until no other clean is at work in the repository, and keep others out. Raises NotRemovedError."""
+    path = repository.common / FOLDER / "clean.lock"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        opened = path.open("w")
+    except OSError as error:
+        raise NotRemovedError(f"error: cannot write '{path}': {error.strerror}") from error
+    with opened as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -47,7 +52,8 @@ def remove(repository: Repository, worktree: Path, side: Path, mark: str) -> Non
         _tie(side, place)
         os.utime(place / ".git")  # what comes later is not ours to delete
         # Nobody comes to it by its name any more; who was there before is seen now.
-        if read_files(place, side).mark != mark or at_work_in(place):
+        files = read_files(place, side)
+        if files.mark != mark or at_work_in(place, files.folders):
             raise NotRemovedError("it has changed since it was looked at")
         _removing(repository).mkdir(exist_ok=True)
         side.rename(_removing(repository) / side.name)

@@ -18,7 +18,15 @@ def what_is_theirs(repository: Repository, side: Path) -> Iterator[str]:
             yield f"the submodule {name} has a worktree of its own"
         elif not _is_contained(Path(folder), repository.common / "modules" / name):
             yield f"the submodule {name} has commits that the main checkout's does not have"
+        elif _large_files(Path(folder)) - _large_files(repository.common / "modules" / name):
+            yield f"the submodule {name} has files of LFS that the main checkout's does not have"
         below[:] = [other for other in below if other == "modules"]
+
+
+def _large_files(repository: Path) -> set[Path]:
+    """List what git-lfs keeps in a repository."""
+    store = repository / "lfs" / "objects"
+    return {path.relative_to(store) for path in store.rglob("*") if path.is_file()}
 
 
 def _is_contained(repository: Path, other: Path) -> bool:
