@@ -11,7 +11,7 @@ from pathlib import Path
 Stats = Mapping[str, os.stat_result]
 # What a removal writes in a worktree, and in git's own folder of it.
 _WRITTEN = (".git",)
-_WRITTEN_ASIDE = ("gitdir", "gitdir.new", "locked")
+_WRITTEN_ASIDE = ("gitdir", "gitdir.new", "locked", "locked.new", "linked")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,16 @@ class Files:
     mark: str
     foreign: Sequence[str]
     folders: Collection[tuple[int, int]]
+
+    @property
+    def newest(self) -> int:
+        """Say when the last file changed, but for `.git`, in nanoseconds."""
+        return max((facts.st_ctime_ns for path, facts in self.stats.items() if path != ".git"), default=0)
+
+    @property
+    def linked(self) -> set[int]:
+        """List the inodes of the files that have more names than one."""
+        return {facts.st_ino for facts in self.stats.values() if facts.st_nlink > 1}
 
 
 def read_files(*folders: Path) -> Files:

@@ -144,7 +144,7 @@ class World:
                     prepare(self, thing)
         time.sleep(0.02)  # of ctime the kernel keeps some milliseconds
         for thing in self.things:
-            (self.state / f"{thing.tree.name}.ready").touch()
+            (self.state / f"{thing.tree.name}.ready").write_text(f"{int(time.time())}\n")
         time.sleep(0.02)
         for thing in self.things:
             thing.expendable.add(thing.write(MARKER, ""))
