@@ -42,12 +42,13 @@ def alone(repository: Repository) -> Iterator[None]:
 
 def remove(repository: Repository, worktree: Path, side: Path, mark: str) -> None:
     """Remove a worktree if it is as it was when its files had this mark. Raises NotRemovedError, OSError."""
-    place = place_of(worktree)
-    if os.path.lexists(place):
+    place = place_of(real_path(worktree))
+    if place != worktree and os.path.lexists(place):
         raise NotRemovedError(f"something is in the way: {place}")
     _lock(side)
     try:
-        worktree.rename(place)
+        if place != worktree:  # of one to whose place something has come since a clean was killed
+            worktree.rename(place)
         _tie(side, place)
         os.utime(place / ".git")  # what comes later is not ours to delete
         # Nobody comes to it by its name any more; who was there before is seen now.
@@ -113,6 +114,7 @@ def _give_back(side: Path, place: Path) -> None:
     if os.path.lexists(place) and not os.path.lexists(worktree):
         place.rename(worktree)
     _tie(side, place if os.path.lexists(place) else worktree)
+    (side / "linked").unlink(missing_ok=True)
     (side / "locked").unlink()
 
 

@@ -109,11 +109,12 @@ class Survey:
         """Look at the worktrees of the directory."""
         half_way = [removal.real_path(place) for _, place in removal.half_way(self._repository)]
         for worktree, path, id in self.own_worktrees():
-            thing = Thing("worktree", self._shown(path), worktree.head, path=path)
             if path in half_way:
+                thing = Thing("worktree", self._shown(path), worktree.head, path=path)
                 yield thing.held("a clean was killed over it; with --yes it is put back, and looked at")
-            else:
-                yield self._look_at(thing.held(*self._what_forbids(worktree, id)), id)
+            else:  # where something has come to its place since it has the other name
+                thing = Thing("worktree", self._shown(worktree.path), worktree.head, path=worktree.path)
+                yield self._look_at(thing.held(*self._what_forbids(worktree, path, id)), id)
         for side in removal.left_over(self._repository):
             path = removal.real_path(read_tie(side).parent)
             if self._is_ours(where(path), self._id(path.name)):
@@ -121,14 +122,12 @@ class Survey:
                     "a clean has begun to remove it; with --yes it goes on"
                 )
 
-    def _what_forbids(self, worktree: Worktree, id: str) -> Iterator[str]:
-        """Say why a worktree stays whatever is in it."""
+    def _what_forbids(self, worktree: Worktree, place: Path, id: str) -> Iterator[str]:
+        """Say why a worktree stays whatever is in it; this is where it belongs."""
         path = worktree.path
-        if path != removal.real_path(path):
-            yield f"a clean was killed over it, and something has come since to {removal.real_path(path)}"
-        elif os.path.lexists(removal.place_of(path)):
+        if path == place and os.path.lexists(removal.place_of(path)):
             yield f"something is in the way: {self._shown(removal.place_of(path))}"
-        moved = _MOVED.fullmatch(path.name)
+        moved = _MOVED.fullmatch(place.name)
         yield self._too_young(moved[2]) if moved else self._not_completed(id)
         side = self._repository.side(path)
         if path.is_symlink():
@@ -185,7 +184,9 @@ class Survey:
 
     def _ready(self, path: Path, id: str) -> int:
         """Return when setup had ended in a worktree and nobody had worked there; 0 when that is not known."""
-        record = self._state / f"{path.name if _MOVED.fullmatch(path.name) else id}.ready"
+        # Of one that a killed clean has left under another name it is not known any more.
+        is_own = not _MOVED.fullmatch(path.name) and path == removal.real_path(path)
+        record = self._state / f"{id if is_own else path.name}.ready"
         try:
             facts, told = record.stat(), int(record.read_text())
             is_same_clock = facts.st_dev == path.stat().st_dev

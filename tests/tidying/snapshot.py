@@ -114,6 +114,8 @@ def _inner_changes(before: Snapshot, after: Snapshot) -> Iterator[str]:
 
 def _repositories(path: Path) -> Iterator[Path]:
     for folder, names, _ in os.walk(path):
+        if folder.endswith("/parallelgen/removing"):  # by a clean that was killed
+            names.clear()
         if {"objects", "refs"} <= set(names) and (Path(folder) / "HEAD").is_file():
             yield Path(folder)
 

@@ -129,7 +129,7 @@ class World:
         self.state = self.project.directory / "logs/state"
         self.state.mkdir(parents=True)
         (self.state.parent / ".gitignore").write_text("*\n")
-        self._commit_start()
+        self._commit_start({"common", *(name for part in parts for name in part.odds)})
         self.start = git(self.root, "rev-parse", "HEAD").strip()
         for part, (name, _, _) in zip(parts, names, strict=True):
             self.things.append(self._make_thing(part, name))
@@ -144,7 +144,7 @@ class World:
                     prepare(self, thing)
         time.sleep(0.02)  # of ctime the kernel keeps some milliseconds
         for thing in self.things:
-            (self.state / f"{thing.tree.name}.ready").write_text(f"{int(time.time())}\n")
+            self.record(f"{thing.tree.name}.ready", f"{int(time.time())}\n")
         time.sleep(0.02)
         for thing in self.things:
             thing.expendable.add(thing.write(MARKER, ""))
@@ -191,12 +191,10 @@ class World:
             self.root, "commit-tree", f"{self.start}^{{tree}}", "-p", self.start, "-m", message
         ).strip()
 
-    def _commit_start(self) -> None:
-        for name, odd in ODDS.items():
-            if odd.kind in ("file", "nested", "closed"):
-                path = self.root / "src" / f"{name}.txt"
-                path.parent.mkdir(exist_ok=True)
-                path.write_text(f"{name}\n")
+    def _commit_start(self, names: Iterable[str]) -> None:
+        (self.root / "src").mkdir()
+        for name in names:
+            (self.root / "src" / f"{name}.txt").write_text(f"{name}\n")
         (self.root / ".gitignore").write_text("*.log\nbuild/\nnode_modules/\n.env\n.trees/\nlink\n")
         (self.root / ".gitattributes").write_text("src/hidden_by_filter.txt filter=strip\n")
         git(self.root, "config", "filter.strip.clean", "sed /precious/,/task/d")
