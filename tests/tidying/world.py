@@ -147,7 +147,8 @@ class World:
             self.record(f"{thing.tree.name}.ready", f"{int(time.time())}\n")
         time.sleep(0.02)
         for thing in self.things:
-            thing.expendable.add(thing.write(MARKER, ""))
+            thing.path(MARKER).touch()
+            thing.expendable.add(thing.path(MARKER))
         self._happen(*KINDS[2:])
         for thing in self.things:
             self._record(thing)
