@@ -131,7 +131,7 @@ def integrate(ctx: click.Context, /, directory: str, as_json: bool, **texts: str
 @click.pass_context
 def land(ctx: click.Context, /, directory: str, **values: bool) -> None:
     """Move the base branch forward to what was integrated and verified of DIR."""
-    from parallelgen.running.land import Options, land
+    from parallelgen.landing.land import Options, land
 
     if values["push"] and values["pr"]:
         raise click.UsageError("'--push' and '--pr' exclude each other")
@@ -161,7 +161,7 @@ def clean(ctx: click.Context, /, directory: str | None, every: bool, older_than:
     """List which worktrees and branches of DIR can go, and remove them."""
     import shlex
 
-    from parallelgen.running import clean, execute
+    from parallelgen.running import clean
     from parallelgen.running.clean import OLDER_THAN, Choice
 
     if not directory and not every:
@@ -170,21 +170,13 @@ def clean(ctx: click.Context, /, directory: str | None, every: bool, older_than:
         age = 0 if older_than == "0" else settings.parse_duration(older_than)
     except ValueError as error:
         raise click.BadParameter(f"'{older_than}': {error}", param_hint="'--older-than'") from error
-    names = clean.every_directory(directory or ".") if every else [directory or ""]
-    loaded = [execute.load(name, recorded_settings(name), screen()) for name in names]
-    known = [one for one in loaded if one]
-    for name, one in zip(names, loaded, strict=True):
-        if one is None:
-            complain(f"ERROR: '{name}' has errors: all of it stays as it is")
     words = ["--older-than", older_than] if older_than != OLDER_THAN else []
     words += [word for pattern in values["patterns"] for word in ("--ignored", pattern)]
     words += ["--all"] if every else []
-    words += (
-        ["--", directory] if directory and directory.startswith("-") else [directory] if directory else []
-    )
-    again = shlex.join(["parallelgen", "clean", "--yes", *words])
-    status = clean.clean(known, Choice(older_than=age, **values), again, screen()) if known or every else 0
-    ctx.exit(status if len(known) == len(names) else _BAD_INPUT)
+    words += ["--"] if directory and directory.startswith("-") else []
+    again = shlex.join(["parallelgen", "clean", "--yes", *words, *filter(None, [directory])])
+    choice = Choice(every=every, older_than=age, again=again, **values)
+    ctx.exit(clean.clean(directory or ".", choice, screen()))
 
 
 def load(typed: str, chosen: settings.Settings) -> "Loaded":
@@ -204,16 +196,6 @@ def generated_settings(typed: str) -> settings.Settings:
     from parallelgen.writing import generate
 
     return generate.header_settings(Path(typed))
-
-
-def recorded_settings(typed: str) -> settings.Settings:
-    """Read them for a command that looks at what a run has left, which hardly depends on them."""
-    from parallelgen.writing.generate import HeaderError
-
-    try:
-        return generated_settings(typed)
-    except HeaderError:
-        return settings.Settings()
 
 
 def screen() -> "Screen":
@@ -300,13 +282,15 @@ def status(directory: str, as_json: bool) -> None:
     import json
     import time
     from dataclasses import replace
+    from pathlib import Path
 
     from parallelgen.running.activity import Activity
     from parallelgen.running.records import ask, facts
     from parallelgen.running.report import Found, status_text
     from parallelgen.running.space import measure
+    from parallelgen.writing.generate import any_settings
 
-    loaded = load(directory, recorded_settings(directory))
+    loaded = load(directory, any_settings(Path(directory)))
     recorded = ask(loaded.ask, loaded.plan)
     recorded = replace(recorded, state=Activity(loaded.project.directory / "logs").look(recorded.state))
     recorded = replace(recorded, state=loaded.with_conflicts(recorded.state))

@@ -1,11 +1,13 @@
 """How git is called: with nobody at a terminal, and under settings that let it hide nothing."""
 
 import os
+import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from parallelgen import ParallelgenError
 
@@ -58,6 +60,14 @@ _OPERATIONS = (
 )
 
 
+# And what it keeps there besides, for the working tree and for the repository.
+_KEPT = re.compile(
+    "HEAD|ORIG_HEAD|FETCH_HEAD|AUTO_MERGE|(COMMIT|TAG)_EDITMSG|(MERGE|SQUASH)_MSG|MERGE_RR|index|sharedindex[.].*"
+    "|commondir|gitdir([.]new)?|locked([.]new)?|linked|logs|refs|modules|info|config([.]worktree)?"
+    "|description|hooks|objects|packed-refs|branches|worktrees|shallow|lfs"
+)
+
+
 class GitError(ParallelgenError):
     """Say what git answered when it could not do what it was asked."""
 
@@ -90,10 +100,9 @@ def call(*arguments: str, at: Path, given: str = "", reads: bool = True) -> subp
 
     What changes something is in a session of its own, so that a Ctrl-C does not cut it in half.
     """
-    words = [word for setting in _SETTINGS for word in ("-c", setting)]
     try:
         return subprocess.run(
-            ["git", *words, *arguments],
+            _command(arguments),
             cwd=at,
             env=environment(**_ENVIRONMENT, **(_READS if reads else {})),
             input=given,
@@ -103,10 +112,37 @@ def call(*arguments: str, at: Path, given: str = "", reads: bool = True) -> subp
             errors="surrogateescape",
             check=False,
         )
-    except FileNotFoundError as error:
-        raise GitError("error: git not found") from error
     except OSError as error:
-        raise GitError(f"error: git: {error.strerror}: '{at}'") from error
+        raise _not_started(error, at) from error
+
+
+def write(file: IO[bytes], *arguments: str, at: Path) -> bool:
+    """Let git, which only reads, print into a file; tell whether it could. Raises GitError."""
+    try:
+        return (
+            subprocess.run(
+                _command(arguments),
+                cwd=at,
+                env=environment(**_ENVIRONMENT, **_READS),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            ).returncode
+            == 0
+        )
+    except OSError as error:
+        raise _not_started(error, at) from error
+
+
+def _command(arguments: Sequence[str]) -> list[str]:
+    return ["git", *(word for setting in _SETTINGS for word in ("-c", setting)), *arguments]
+
+
+def _not_started(error: OSError, at: Path) -> GitError:
+    if isinstance(error, FileNotFoundError) and at.is_dir():
+        return GitError("error: git not found")
+    return GitError(f"error: git: {error.strerror}: '{at}'")
 
 
 @dataclass(frozen=True)
@@ -190,6 +226,12 @@ class Repository:
 def operations(side: Path) -> list[str]:
     """List what is under way in the working tree of which this is git's own folder."""
     return [name for name in _OPERATIONS if (side / name).exists()]
+
+
+def strangers(side: Path) -> list[str]:
+    """List what lies in git's own folder of a working tree or repository and is not known to be git's."""
+    known = set(operations(side))
+    return [path.name for path in side.iterdir() if not _KEPT.fullmatch(path.name) and path.name not in known]
 
 
 def read_tie(side: Path) -> Path:

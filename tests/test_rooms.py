@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "parallelgen"
-ROOMS = ["reading", "planning", "writing", "tidying", "running"]
+ROOMS = ["reading", "planning", "writing", "tidying", "running", "landing"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -10,28 +10,35 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from parallelgen import ParallelgenError
 from parallelgen.git import GitError, Repository, branch_name
-from parallelgen.running import records
+from parallelgen.running import execute, records
 from parallelgen.running.project import project_root
 from parallelgen.running.records import Recorded
 from parallelgen.running.screen import Screen
-from parallelgen.running.script import Loaded
+from parallelgen.running.script import NOTHING_RUN, Loaded
 from parallelgen.tidying import refs, removal
-from parallelgen.tidying.owners import read_owners
+from parallelgen.tidying.owners import read_owners, where
 from parallelgen.tidying.survey import BASELINE, INTEGRATION, Directory, Survey, Task, Thing, read_record
 from parallelgen.tidying.system import size_text
+from parallelgen.writing.generate import any_settings
 
 OLDER_THAN = "14d"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Hold what a person chose: to remove, a least age in seconds, patterns of ignored files, JSON."""
+    """Hold what a person chose: all directories, to remove, an age in seconds, patterns of ignored files.
 
+    `again` is the command that removes what was listed.
+    """
+
+    every: bool
     yes: bool
     older_than: int
     patterns: Sequence[str]
     as_json: bool
+    again: str
 
 
 @dataclass
@@ -43,15 +50,35 @@ class Outcome:
     errors: list[str] = field(default_factory=list)
 
 
-def clean(directories: Sequence[Loaded], choice: Choice, again: str, screen: Screen) -> int:
-    """List what can go of directories of one project, or remove it, and return the exit status.
+def clean(typed: str, choice: Choice, screen: Screen) -> int:
+    """List what can go of a parallel directory, or of all of its project, or remove it; return the status.
 
-    `again` is the command that removes what was listed. Raises GitError, ScriptError.
+    Raises ParallelgenError.
     """
-    if not directories:
-        screen.say("No parallel directory has made anything here.")
-        return 0
-    repository = Repository.at(directories[0].project.root)
+    if not choice.every:
+        loaded = execute.load(typed, any_settings(Path(typed)), screen)
+        return _clean(_repository(typed), [loaded], choice, screen) if loaded else NOTHING_RUN
+    repository = _repository(typed)
+    names = _every_directory(repository)
+    known = [loaded for name in names if (loaded := _load(name, screen))]
+    status = _clean(repository, known, choice, screen)
+    _tell_abandoned(repository, choice, screen)
+    return status if len(known) == len(names) else NOTHING_RUN
+
+
+def _load(typed: str, screen: Screen) -> Loaded | None:
+    """Load one of several directories, none of which stands in the way of the others."""
+    try:
+        loaded = execute.load(typed, any_settings(Path(typed)), screen)
+    except ParallelgenError as error:
+        screen.complain(str(error))
+        loaded = None
+    if loaded is None:
+        screen.complain(f"ERROR: '{typed}' has errors: all of it stays as it is")
+    return loaded
+
+
+def _clean(repository: Repository, directories: Sequence[Loaded], choice: Choice, screen: Screen) -> int:
     outcomes = []
     with removal.alone(repository) if choice.yes else nullcontext():
         errors = [_said(error) for error in removal.recover(repository)] if choice.yes else []
@@ -64,11 +91,11 @@ def clean(directories: Sequence[Loaded], choice: Choice, again: str, screen: Scr
                 outcome.errors.append(_said(error))
             outcomes.append(outcome)
             errors += outcome.errors
-            _tell(loaded, outcome, choice, screen)
+            _tell(loaded.project.relative, outcome, choice, screen)
     for text in errors:
         screen.complain(f"ERROR: {text}")
     if not choice.yes and not choice.as_json:
-        screen.say(_summary(outcomes, again))
+        screen.say(_summary(outcomes, choice.again))
     return 1 if errors else 0
 
 
@@ -78,13 +105,32 @@ def _said(error: Exception) -> str:
     return str(error).removeprefix("error: ")
 
 
-def every_directory(typed: str) -> list[str]:
-    """List the parallel directories that have made anything in a project, and are there. Raises GitError."""
+def _repository(typed: str) -> Repository:
+    """Find the repository of a folder. Raises GitError."""
     root = project_root(Path(typed).resolve())
     if root is None:
         raise GitError(f"error: not in a git repository: '{typed}'")
-    owners = dict.fromkeys(read_owners(Repository.at(root)).values())
+    return Repository.at(root)
+
+
+def _every_directory(repository: Repository) -> list[str]:
+    """List the parallel directories that have made anything in a repository, and are there."""
+    owners = dict.fromkeys(read_owners(repository).values())
     return [os.path.relpath(owner) for owner in owners if Path(owner, "manifest.json").exists()]
+
+
+def _tell_abandoned(repository: Repository, choice: Choice, screen: Screen) -> None:
+    """Tell what is there of parallel directories that are gone; all of it stays. Raises GitError."""
+    owned = read_owners(repository)
+    listed = {where(worktree.path): "worktree" for worktree in repository.worktrees()[1:]}
+    listed |= {branch_name(ref.name): "branch" for ref in repository.refs("refs/heads")}
+    for owner in dict.fromkeys(owned.values()):
+        things = [name for name in owned if owned[name] == owner and name in listed]
+        if things and not Path(owner, "manifest.json").exists():
+            outcome = Outcome(
+                stays=[Thing(listed[name], name, "").held("its directory is gone") for name in things]
+            )
+            _tell(os.path.relpath(owner, repository.root), outcome, choice, screen)
 
 
 def directory_of(repository: Repository, loaded: Loaded, recorded: Recorded) -> Directory:
@@ -144,15 +190,15 @@ def _survey(repository: Repository, loaded: Loaded, choice: Choice) -> Survey:
     return Survey(repository, directory, choice.older_than, choice.patterns)
 
 
-def _tell(loaded: Loaded, outcome: Outcome, choice: Choice, screen: Screen) -> None:
+def _tell(directory: str, outcome: Outcome, choice: Choice, screen: Screen) -> None:
     if choice.as_json:
-        screen.say(json.dumps(_facts(loaded, outcome, choice.yes)))
+        screen.say(json.dumps(_facts(directory, outcome, choice.yes)))
     else:
-        screen.say("\n".join(_report(loaded, outcome, choice.yes)))
+        screen.say("\n".join(_report(directory, outcome, choice.yes)))
 
 
-def _report(loaded: Loaded, outcome: Outcome, is_done: bool) -> Iterator[str]:
-    yield f"{loaded.project.relative}"
+def _report(directory: str, outcome: Outcome, is_done: bool) -> Iterator[str]:
+    yield directory
     if outcome.gone:
         yield "  removed:" if is_done else "  can go:"
         yield from (f"    {_described(thing)}" for thing in outcome.gone)
@@ -181,10 +227,10 @@ def _summary(outcomes: Sequence[Outcome], again: str) -> str:
     return "\n".join(lines)
 
 
-def _facts(loaded: Loaded, outcome: Outcome, is_done: bool) -> dict[str, Any]:
+def _facts(directory: str, outcome: Outcome, is_done: bool) -> dict[str, Any]:
     return {
         "event": "clean",
-        "directory": loaded.project.relative,
+        "directory": directory,
         "removed" if is_done else "can_go": [_thing_facts(thing) for thing in outcome.gone],
         "stays": [{**_thing_facts(thing), "reasons": thing.reasons} for thing in outcome.stays],
     }

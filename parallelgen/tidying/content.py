@@ -1,6 +1,5 @@
 """What a worktree holds that is nowhere else: each file of it is accounted for, or holds it."""
 
-import re
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,19 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from parallelgen.agents import MARKER
-from parallelgen.git import GitError, Repository, entries, operations
-from parallelgen.tidying import filters, ignored, submodules
+from parallelgen.git import GitError, Repository, entries, operations, strangers
+from parallelgen.tidying import ignored, submodules
+from parallelgen.tidying.conversion import altered
 from parallelgen.tidying.files import Files, Stats, cover
 from parallelgen.tidying.ignored import Origin
 
 _SHOWN = 3
 _GITLINK = "160000"
 _OWN_REFS = ("refs/worktree", "refs/bisect", "refs/rewritten")
-# What git keeps of a working tree, as long as no operation is under way.
-_OF_GIT = re.compile(
-    "HEAD|ORIG_HEAD|FETCH_HEAD|AUTO_MERGE|(COMMIT|TAG)_EDITMSG|(MERGE|SQUASH)_MSG|MERGE_RR|index|sharedindex[.].*"
-    "|commondir|gitdir([.]new)?|locked|logs|refs|modules|info|config[.]worktree"
-)
 _STATUS = (
     *("status", "--porcelain", "-z", "--no-renames"),
     *("--untracked-files=all", "--ignored=matching", "--ignore-submodules=none"),
@@ -40,10 +35,9 @@ def what_holds(repository: Repository, worktree: Path, side: Path, files: Files,
     tree = _Tree(repository, worktree, side, files.stats, files.links, origin)
     try:
         refs = repository.ask("for-each-ref", "--format=%(refname)", *_OWN_REFS, at=worktree).split()
-        others = [path.name for path in side.iterdir() if not _OF_GIT.fullmatch(path.name)]
         own = {
             "refs of its own": refs,
-            "in git's own folder of it": set(others) - set(operations(side)),
+            "in git's own folder of it": strangers(side),
             "folders of other users": files.foreign,
         }
         found = [f"{what}: {_some(names)}" for what, names in own.items() if names]
@@ -79,19 +73,25 @@ class _Tree:
         changed = {change[3:] for change in told if not change.startswith("!! ")}
         own, modules = self._split([path for path, facts in tracked.items() if facts[1] == _GITLINK])
         known = [path for path in own if path in tracked]
-        ours = {".git"} if self.prefix else {".git", MARKER}
+        ours = {".git"}
+        if not self.prefix and MARKER in own and own[MARKER].st_size == 0:
+            ours.add(MARKER)
         rest = [path for path in own if path not in tracked and path not in ours and not cover(changed, path)]
         out_of_sight = [path for path in rest if cover(covered, path)]
         unknown = ignored.work(self.repository, self.top, out_of_sight, tracked, own, self.links, self.origin)
         names = sorted({cover(covered, path) for path in unknown})
+        inner = {f"/{path}".partition("/.git/")[0][1:] for path in unknown if "/.git/" in f"/{path}"}
         regular = [path for path in known if stat.S_ISREG(own[path].st_mode)]
         found: dict[str, Iterable[str]] = {
             "under way": operations(self.side),
             "not committed": changed,
             "git was told not to look at": [path for path in known if _is_hidden(tracked[path][0])],
             "git does not see": [path for path in rest if not cover(covered, path)],
-            "a filter keeps a part out of git": filters.altered(self.repository, self.top, regular),
+            "not committed as they are (a filter, line ends, $Id$)": altered(
+                self.repository, self.top, {path: (tracked[path][2], own[path].st_size) for path in regular}
+            ),
             "ignored, and neither included nor made by setup": names,
+            "repositories of their own": inner,
         }
         held = [f"{what}: {_some(self._shown(names))}" for what, names in found.items() if names]
         found_inside = [self._module(path, stats) for path, stats in modules.items()]

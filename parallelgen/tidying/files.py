@@ -11,7 +11,7 @@ from pathlib import Path
 Stats = Mapping[str, os.stat_result]
 # What a removal writes in a worktree, and in git's own folder of it.
 _WRITTEN = (".git",)
-_WRITTEN_ASIDE = ("gitdir", "gitdir.new", "locked")
+_WRITTEN_ASIDE = ("gitdir", "gitdir.new", "locked", "locked.new", "linked")
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Files:
     """Hold what lies below a folder, but for the folders, by its path from there, with what the system says.
 
     `links` counts by inode the names that a file has there; `size` is what all of it takes on disk, in bytes;
-    `mark` is another one as soon as anything has changed; `foreign` are the folders of other users.
+    `mark` is another one as soon as anything has changed; `foreign` are the folders of other users,
+    `folders` device and inode of each.
     """
 
     stats: Stats
@@ -27,6 +28,17 @@ class Files:
     size: int
     mark: str
     foreign: Sequence[str]
+    folders: Collection[tuple[int, int]]
+
+    @property
+    def newest(self) -> int:
+        """Say when the last file changed, but for `.git`, in nanoseconds."""
+        return max((facts.st_ctime_ns for path, facts in self.stats.items() if path != ".git"), default=0)
+
+    @property
+    def linked(self) -> set[int]:
+        """List the inodes of the files that have more names than one."""
+        return {facts.st_ino for facts in self.stats.values() if facts.st_nlink > 1}
 
 
 def read_files(*folders: Path) -> Files:
@@ -34,6 +46,7 @@ def read_files(*folders: Path) -> Files:
     stats: dict[str, os.stat_result] = {}
     links: Counter[int] = Counter()
     foreign, user = [], os.geteuid()
+    inodes = {(facts.st_dev, facts.st_ino) for facts in (folders[0].stat(),)}
     size, mark = 0, hashlib.sha256()
     for folder in folders:
         for path, facts in _walk(folder, ""):
@@ -42,11 +55,14 @@ def read_files(*folders: Path) -> Files:
                 mark.update(f"{path!r}{told}".encode())
             links[facts.st_ino] += 1
             size += facts.st_blocks * 512 if links[facts.st_ino] == 1 else 0
-            if folder is folders[0] and not stat.S_ISDIR(facts.st_mode):
+            if folder is not folders[0]:
+                continue
+            if stat.S_ISDIR(facts.st_mode):
+                inodes.add((facts.st_dev, facts.st_ino))
+                foreign += [path] if user not in (0, facts.st_uid) else []
+            else:
                 stats[path] = facts
-            elif user not in (0, facts.st_uid):
-                foreign.append(path)
-    return Files(stats, links, size, mark.hexdigest(), foreign)
+    return Files(stats, links, size, mark.hexdigest(), foreign, inodes)
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:

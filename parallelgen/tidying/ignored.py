@@ -60,7 +60,8 @@ def work(
         path
         for path in ignored
         if not is_old(path)
-        and not cover(allowed, path)
+        # No pattern speaks of the commits of a repository in there.
+        and (not cover(allowed, path) or "/.git/" in f"/{path}")
         and not _is_same(top / path, origin.checkout / path, stats[path])
     ]
 

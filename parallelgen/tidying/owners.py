@@ -21,9 +21,11 @@ def read_owners(repository: Repository) -> dict[str, str]:
         if tab:
             # A path is relative to the main checkout, or absolute; a branch can begin with neither.
             is_path = thing.startswith(("/", "../"))
-            found[_absolute(top, thing) if is_path else thing] = _absolute(top, owner)
+            found[where(top / thing) if is_path else thing] = where(top / owner)
     return found
 
 
-def _absolute(top: Path, name: str) -> str:
-    return os.path.normpath(top / name)
+def where(path: Path) -> str:
+    """Say where something is, whatever links lead there; it may be a link itself, or gone."""
+    place = Path(os.path.normpath(path))
+    return str(place.parent.resolve() / place.name)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from parallelgen.git import GitError, Ref, Repository, branch_ref
-from parallelgen.tidying.owners import read_owners
+from parallelgen.tidying.owners import read_owners, where
 from parallelgen.tidying.survey import KEPT, Thing
 
 
@@ -35,7 +35,7 @@ def _update(repository: Repository, *lines: str) -> None:
 def forget_settings(repository: Repository, directory: Path) -> None:
     """Remove what git's configuration tells of branches of a directory that are gone. Raises GitError."""
     there = {ref.name for ref in repository.refs()}
-    owned = [name for name, owner in read_owners(repository).items() if owner == str(directory)]
+    owned = [name for name, owner in read_owners(repository).items() if owner == where(directory)]
     gone = [name for name in owned if branch_ref(name) not in there]
     told = repository.ask("config", "--local", "--name-only", "--list", "-z").split("\0")
     for name in gone:

@@ -9,7 +9,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from parallelgen import ParallelgenError
@@ -28,9 +28,14 @@ class NotRemovedError(ParallelgenError):
 
 @contextlib.contextmanager
 def alone(repository: Repository) -> Iterator[None]:
-    """Wait until no other clean is at work in the repository, and keep others out. Raises OSError."""
-    (repository.common / FOLDER).mkdir(exist_ok=True)
-    with (repository.common / FOLDER / "clean.lock").open("w") as lock:
+    """Wait until no other clean is at work in the repository, and keep others out. Raises NotRemovedError."""
+    path = repository.common / FOLDER / "clean.lock"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        opened = path.open("a")
+    except OSError as error:
+        raise NotRemovedError(f"error: cannot write '{path}': {error.strerror}") from error
+    with opened as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -40,16 +45,19 @@ def remove(repository: Repository, worktree: Path, side: Path, mark: str) -> Non
     place = place_of(real_path(worktree))
     if place != worktree and os.path.lexists(place):
         raise NotRemovedError(f"something is in the way: {place}")
-    with (side / "locked").open("x") as lock:
-        lock.write(_LOCK)
+    _lock(side)
     try:
         if place != worktree:  # of one to whose place something has come since a clean was killed
             worktree.rename(place)
         _tie(side, place)
         os.utime(place / ".git")  # what comes later is not ours to delete
         # Nobody comes to it by its name any more; who was there before is seen now.
-        if read_files(place, side).mark != mark or at_work_in(place):
+        files = read_files(place, side)
+        if files.mark != mark or at_work_in(place, files.folders):
             raise NotRemovedError("it has changed since it was looked at")
+        if files.newest >= (place / ".git").stat().st_ctime_ns:
+            raise NotRemovedError("there are files in it that are of the future")
+        (side / "linked").write_text("".join(f"{inode}\n" for inode in files.linked))
         _removing(repository).mkdir(exist_ok=True)
         side.rename(_removing(repository) / side.name)
     except BaseException:
@@ -90,12 +98,12 @@ def half_way(repository: Repository) -> list[tuple[Path, Path]]:
 
 def place_of(worktree: Path) -> Path:
     """Return where a worktree is while it is removed."""
-    return worktree.with_name(worktree.name + SUFFIX)
+    return worktree.parent / f"{worktree.name}{SUFFIX}"
 
 
 def real_path(place: Path) -> Path:
     """Return where a worktree belongs that may have been moved out of the way."""
-    return place.with_name(place.name.removesuffix(SUFFIX))
+    return place.parent / place.name.removesuffix(SUFFIX)
 
 
 def _give_back(side: Path, place: Path) -> None:
@@ -106,7 +114,18 @@ def _give_back(side: Path, place: Path) -> None:
     if os.path.lexists(place) and not os.path.lexists(worktree):
         place.rename(worktree)
     _tie(side, place if os.path.lexists(place) else worktree)
+    (side / "linked").unlink(missing_ok=True)
     (side / "locked").unlink()
+
+
+def _lock(side: Path) -> None:
+    """Lock a worktree, as `git worktree lock` does, all at once. Raises OSError where it is locked."""
+    new = side / "locked.new"
+    new.write_text(_LOCK)
+    try:
+        os.link(new, side / "locked")
+    finally:
+        new.unlink()
 
 
 def _tie(side: Path, worktree: Path) -> None:
@@ -119,34 +138,43 @@ def _tie(side: Path, worktree: Path) -> None:
 def _finish(repository: Repository, side: Path) -> None:
     """Remove the files of a worktree that git has no more, and then the folder that tells of them."""
     place = read_tie(side).parent
-    if place.name.endswith(SUFFIX) and _names(place, repository.common / "worktrees" / side.name):
+    if _names(place, repository.common / "worktrees" / side.name):
         if mounts := mounted_in(place):
             raise OSError(errno.EBUSY, "something is mounted there", mounts[0])
+        linked = frozenset(map(int, (side / "linked").read_text().split()))
         with _opened(place) as folder:
-            _clear(folder, place, os.lstat(".git", dir_fd=folder).st_ctime_ns, ".git")
+            limit = os.lstat(".git", dir_fd=folder).st_ctime_ns
+            _clear(folder, place, lambda facts: _is_older(facts, limit, linked), ".git")
             # Last of all what says whose they are, and how old they must be.
             os.unlink(".git", dir_fd=folder)
-    with contextlib.suppress(FileNotFoundError):
-        place.rmdir()
+    if place.name.endswith(SUFFIX):
+        with contextlib.suppress(FileNotFoundError):
+            place.rmdir()
     with _opened(side) as folder:
-        _clear(folder, side, None, "gitdir")
-        # Last of all what tells of the place.
-        os.unlink("gitdir", dir_fd=folder)
+        _clear(folder, side, lambda _: True, "gitdir")
+    # Last of all what tells of the place.
+    (side / "gitdir").unlink(missing_ok=True)
     side.rmdir()
     with contextlib.suppress(OSError):  # there are more
         side.parent.rmdir()
 
 
-def _clear(folder: int, path: Path, before: int | None, kept: str = "") -> None:
-    """Delete what is in an open folder, but for one name; raise OSError over what has come since `before`."""
+def _is_older(facts: os.stat_result, limit: int, linked: Collection[int]) -> bool:
+    """Tell whether a file is as it was before the limit; a name of it that was deleted since is no change."""
+    changed = facts.st_mtime_ns if facts.st_ino in linked else facts.st_ctime_ns
+    return changed < limit
+
+
+def _clear(folder: int, path: Path, may_go: Callable[[os.stat_result], bool], kept: str = "") -> None:
+    """Delete what is in an open folder, but for one name; raise OSError over what may not go."""
     for name in sorted(os.listdir(folder)):
         facts = os.lstat(name, dir_fd=folder)
         if stat.S_ISDIR(facts.st_mode):
             with _opened(path / name, name, folder) as inner:
-                _clear(inner, path / name, before)
+                _clear(inner, path / name, may_go)
             os.rmdir(name, dir_fd=folder)
         elif name != kept:
-            if before is not None and facts.st_ctime_ns >= before:
+            if not may_go(facts):
                 raise OSError(
                     errno.ENOTEMPTY, "it has come since the worktree was looked at", str(path / name)
                 )

@@ -15,7 +15,7 @@ from parallelgen.tidying import removal
 from parallelgen.tidying.content import what_holds
 from parallelgen.tidying.files import read_files
 from parallelgen.tidying.ignored import Origin
-from parallelgen.tidying.owners import read_owners
+from parallelgen.tidying.owners import read_owners, where
 from parallelgen.tidying.system import at_work_in, mounted_in
 
 INTEGRATION = ".integration"
@@ -102,7 +102,7 @@ class Survey:
         for worktree in self._listed[1:]:
             path = removal.real_path(worktree.path)
             id = self._id(path.name)
-            if self._is_ours(str(path), id):
+            if self._is_ours(where(path), id):
                 yield worktree, path, id
 
     def worktrees(self) -> Iterator[Thing]:
@@ -117,7 +117,7 @@ class Survey:
                 yield self._look_at(thing.held(*self._what_forbids(worktree, path, id)), id)
         for side in removal.left_over(self._repository):
             path = removal.real_path(read_tie(side).parent)
-            if self._is_ours(str(path), self._id(path.name)):
+            if self._is_ours(where(path), self._id(path.name)):
                 yield Thing("worktree", self._shown(path), "", path=path).held(
                     "a clean has begun to remove it; with --yes it goes on"
                 )
@@ -169,6 +169,9 @@ class Survey:
             files = read_files(thing.path, side)
         except OSError as error:
             return thing.held(f"it cannot be read: {error.filename}: {error.strerror}")
+        # Who came through a link or from a container has another name for it.
+        if found := at_work_in(thing.path, files.folders):
+            return thing.held(f"processes are in it: {', '.join(found)}")
         # Whatever comes from now on is another mark.
         commit = self._repository.commit("HEAD", at=thing.path)
         within = self._within(commit, self._keepers)
@@ -277,7 +280,7 @@ class Survey:
     def _is_ours(self, thing: str, id: str) -> bool:
         """Tell whether this directory has made a thing, if need be under a name that it had before."""
         owner = self._owners.get(thing)
-        if owner is None or owner == str(self._directory.path):
+        if owner is None or owner == where(self._directory.path):
             return owner is not None
         has_moved = not Path(owner, "manifest.json").exists()
         return has_moved and bool(id) and (self._state / f"{id}.start").exists()

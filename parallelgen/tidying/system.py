@@ -4,21 +4,24 @@ import contextlib
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 _PROC = Path("/proc")
 
 
-def at_work_in(folder: Path) -> list[str]:
+def at_work_in(folder: Path, inodes: Collection[tuple[int, int]] = ()) -> list[str]:
     """List the processes at work in a folder or below it, as `PID NAME`; none where there is no /proc.
 
-    Those are at work there whose current folder it is, or who have a file open there.
+    Those are at work there whose current folder it is, or one that has such a device and inode, or who have a
+    file open there.
     """
     folder, found = folder.resolve(), []
     for process in _PROC.glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if any(place == folder or folder in place.parents for place in _places(process)):
+            here = (process / "cwd").stat()
+            is_inside = (here.st_dev, here.st_ino) in inodes
+            if is_inside or any(place == folder or folder in place.parents for place in _places(process)):
                 found.append(f"{process.name} {(process / 'comm').read_text(errors='replace').strip()}")
     return sorted(found)
 

@@ -80,6 +80,14 @@ def header_settings(directory: Path) -> Settings:
     return Settings()
 
 
+def any_settings(directory: Path) -> Settings:
+    """Read them for what hardly depends on them: the defaults also where they cannot be read."""
+    try:
+        return header_settings(directory)
+    except HeaderError:
+        return Settings()
+
+
 def _options(words: list[str]) -> list[str]:
     """Take from the words of a header's command those that are settings."""
     options = words[: words.index("--")] if "--" in words else words[:-1]

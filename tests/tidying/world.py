@@ -148,7 +148,8 @@ class World:
             self.record(f"{thing.tree.name}.ready", f"{int(time.time())}\n")
         time.sleep(0.02)
         for thing in self.things:
-            thing.expendable.add(thing.write(MARKER, ""))
+            thing.path(MARKER).touch()
+            thing.expendable.add(thing.path(MARKER))
         self._happen(*KINDS[3:])
         for thing in self.things:
             self._record(thing)
@@ -239,9 +240,10 @@ class World:
         for thing in self.things:
             history = thing.part.history
             if history in ("merged", "amended", "rebased", "continued"):
-                git(self.root, "merge", "-q", "--no-ff", "-m", f"Merge {thing.id}", thing.branch)
+                self.merge(self.root, f"Merge {thing.id}", thing.branch)
             elif history == "squashed":
-                git(self.root, "merge", "-q", "--squash", thing.branch)
+                names = git(self.root, "diff", "--name-only", self.start, thing.branch, "--", ".", ":!vendor")
+                git(self.root, "checkout", "-q", thing.branch, "--", *names.split())
                 git(self.root, "commit", "-qm", f"Squash {thing.id}")
             if history == "amended":
                 thing.git("commit", "-q", "--amend", "-m", "Amended")
@@ -257,21 +259,21 @@ class World:
         if integrated:
             self._integrate(integrated)
 
+    @staticmethod
+    def merge(tree: Path, message: str, branch: str) -> None:
+        """Merge; where submodules differ git asks a person, who takes what is there."""
+        merge = ("merge", "-q", "--no-ff", "-m", message)
+        if subprocess.run(["git", *merge, branch], cwd=tree, capture_output=True, check=False).returncode:
+            git(tree, "merge", "--abort")
+            git(tree, *merge, "-s", "ours", branch)
+
     def _integrate(self, things: list[Thing]) -> None:
         self.integration = f"integration/{self.project.directory.name}"
         tree = self.workspaces / f"integration-{self.project.directory.name}"
         git(self.root, "worktree", "add", "-q", "--detach", str(tree), self.start)
         self.own(f"../workspaces/{tree.name}")
         for thing in things:
-            git(
-                tree,
-                "merge",
-                "-q",
-                "--no-ff",
-                "-m",
-                f"Merge {thing.branch} into {self.integration}",
-                thing.branch,
-            )
+            self.merge(tree, f"Merge {thing.branch} into {self.integration}", thing.branch)
         git(tree, "checkout", "-q", "-b", self.integration)
         self.own(self.integration)
         tip = git(tree, "rev-parse", "HEAD").strip()
@@ -437,7 +439,7 @@ def hidden_by_case(world: World, thing: Thing) -> None:
     thing.write("SRC/Hidden_By_Case.txt")
 
 
-@odd("file", STAYS)
+@odd("closed", STAYS)
 def said_to_be_elsewhere(world: World, thing: Thing) -> None:
     """What git looks at is another folder than this one."""
     elsewhere = world.path / f"elsewhere-of-{thing.id}"
@@ -455,7 +457,7 @@ def replaced_by_link(world: World, thing: Thing) -> None:
 
 @odd("closed", STAYS)
 def in_conflict(world: World, thing: Thing) -> None:
-    thing.git("rm", "-q", "--cached", "src/in_conflict.txt")
+    thing.git("rm", "-q", "--cached", "--ignore-unmatch", "src/in_conflict.txt")
     attempt(
         'cd "$1" && blob=$(git hash-object README.md) && for n in 1 2 3; do '
         'printf "100644 %s %s\\tsrc/in_conflict.txt\\n" $blob $n; done | git update-index --index-info',
@@ -730,7 +732,8 @@ def submodule_of_its_own_making(thing: Thing, path: Path) -> None:
 
 
 def submodule_commit(thing: Thing, path: Path) -> None:
-    (path / "code.txt").write_text(f"committed {thing.id}\n")
+    with (path / "code.txt").open("a") as code:
+        code.write(f"committed {thing.id}\n")
     commit(path, f"Own {thing.id}")
 
 
@@ -952,7 +955,7 @@ def copied(world: World, thing: Thing) -> None:
 def landed(world: World) -> None:
     """The integration is in the base."""
     if world.integration:
-        git(world.root, "merge", "-q", "--no-ff", "-m", "Land", world.integration)
+        world.merge(world.root, "Land", world.integration)
 
 
 def hidden_by_a_monitor(world: World) -> None:

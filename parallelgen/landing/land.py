@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from parallelgen import ParallelgenError
-from parallelgen.running import fast_forward, landing, landing_text, publish, pull_request
+from parallelgen.landing import fast_forward, landing, landing_text, publish, pull_request
+from parallelgen.landing.fast_forward import Checkout, Moved
+from parallelgen.landing.landing import REFUSED, UNREADY, Landing, Obstacle
+from parallelgen.landing.publish import Publisher
 from parallelgen.running.execute import load
-from parallelgen.running.fast_forward import Checkout, Moved
-from parallelgen.running.landing import REFUSED, UNREADY, Landing, Obstacle
-from parallelgen.running.publish import Publisher
 from parallelgen.running.screen import Screen
 from parallelgen.running.script import NOTHING_RUN, our_command
 from parallelgen.settings import Settings

@@ -10,9 +10,9 @@ from types import FrameType
 
 from parallelgen import start
 from parallelgen.git import GitError, Repository, Worktree, branch_ref, call, operations
+from parallelgen.landing.carry import Cargo
+from parallelgen.landing.landing import REFUSED, LandError, Landing, Obstacle
 from parallelgen.reading.problem import printable
-from parallelgen.running.carry import Cargo
-from parallelgen.running.landing import REFUSED, LandError, Landing, Obstacle
 
 _SHOWN = 10
 

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
+from parallelgen.landing.landing import Landing
 from parallelgen.reading import source
 from parallelgen.reading.problem import printable
 from parallelgen.running import costs, integration_text
-from parallelgen.running.landing import Landing
 from parallelgen.running.task_text import commits, count
 
 

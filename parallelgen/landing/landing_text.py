@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from parallelgen.landing import pull_request
+from parallelgen.landing.carry import ASIDE
+from parallelgen.landing.landing import Landing, Obstacle
 from parallelgen.reading.problem import printable
-from parallelgen.running import integration_text, pull_request
-from parallelgen.running.carry import ASIDE
-from parallelgen.running.landing import Landing, Obstacle
+from parallelgen.running import integration_text
 from parallelgen.running.task_text import commits
 
 _SHOWN = 30

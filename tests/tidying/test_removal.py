@@ -1,0 +1,148 @@
+"""What comes between the look at a worktree and its end, and what other users of the machine do meanwhile."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from parallelgen.git import Repository
+from parallelgen.tidying import removal
+from parallelgen.tidying.files import read_files
+from tests.conftest import Result, git, parallelgen
+from tests.tidying.world import Part, Thing, World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path).build([Part(), Part()])
+
+
+def clean(world: World, *arguments: str) -> Result:
+    return parallelgen("clean", world.project.typed, *arguments, cwd=world.root)
+
+
+def listed(world: World) -> list[str]:
+    text = git(world.root, "worktree", "list", "--porcelain")
+    return [line for line in text.splitlines() if not line.startswith("HEAD")]
+
+
+def remove(world: World, thing: Thing, mark: str = "") -> None:
+    mark = mark or read_files(thing.tree, thing.side).mark
+    removal.remove(Repository.at(world.root), thing.tree, thing.side, mark)
+
+
+def test_who_has_changed_it_since_has_it_back_as_it_was(world: World) -> None:
+    thing, before = world.things[0], listed(world)
+    with pytest.raises(removal.NotRemovedError, match="it has changed"):
+        remove(world, thing, "another one")
+    assert listed(world) == before
+    assert git(thing.tree, "status", "--porcelain") == ""
+    assert clean(world, "--yes").returncode == 0
+    assert not thing.tree.exists()
+
+
+def test_what_comes_into_it_later_is_not_removed_and_stops_nobody_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thing, other = world.things
+    place = removal.place_of(thing.tree)
+
+    def write_late(*_: object) -> list[str]:
+        (place / "src" / "late.txt").write_text("late\n")
+        return []
+
+    monkeypatch.setattr(removal, "at_work_in", write_late)
+    with pytest.raises(OSError, match="it has come since"):
+        remove(world, thing)
+    for _ in range(2):
+        assert "a clean has begun to remove it" in clean(world).stdout
+        result = clean(world, "--yes")
+        assert (result.returncode, result.stderr) == (
+            1,
+            f"ERROR: it has come since the worktree was looked at: {place}/src/late.txt\n",
+        )
+        assert (place / "src" / "late.txt").read_text() == "late\n"
+        assert not other.tree.exists()
+    (place / "src" / "late.txt").unlink()
+    assert clean(world, "--yes").returncode == 0
+    assert not place.exists()
+    assert not list((world.root / ".git" / "parallelgen").glob("removing*"))
+
+
+@contextmanager
+def at_work(code: str, folder: Path) -> Iterator[int]:
+    """Let a process be at work there."""
+    command = [sys.executable, "-c", f"{code}; print(flush=True); input()"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=folder, text=True, **pipes) as process:  # type: ignore[call-overload]
+        process.stdout.readline()
+        yield process.pid
+        process.communicate("\n")
+
+
+def test_processes_are_seen_that_have_a_file_open_or_came_through_a_link(world: World) -> None:
+    moved = world.workspaces.rename(world.path / "other-disk")
+    world.workspaces.symlink_to(moved)
+    one, other = world.things
+    with at_work("0", moved / one.id), at_work(f"kept = open('{other.tree}/README.md')", world.path) as pid:
+        result = clean(world, "--yes")
+        assert (result.returncode, result.stderr) == (0, "")
+        assert f"worktree ../workspaces/{one.id}: processes are in it: " in result.stdout
+        assert f"worktree ../workspaces/{other.id}: processes are in it: {pid} " in result.stdout
+        assert (moved / one.id / "README.md").is_file()
+        assert (moved / other.id / "README.md").is_file()
+    assert clean(world, "--yes").returncode == 0
+    assert list(moved.iterdir()) == []
+
+
+def test_a_worktree_that_somebody_has_made_after_the_run_is_not_the_run_s(world: World) -> None:
+    thing = world.things[0]
+    assert clean(world, "--yes").returncode == 0
+    git(world.root, "worktree", "add", "-q", str(thing.tree), "-b", thing.branch)
+    result = clean(world, "--yes")
+    assert f"worktree ../workspaces/{thing.id}: it was made after its task had completed" in result.stdout
+    assert thing.tree.exists()
+
+
+def test_a_worktree_s_name_alone_makes_it_none_of_ours(world: World) -> None:
+    mine = world.path / "mine.removing"
+    git(world.root, "worktree", "add", "-q", str(mine), "-b", "mine\u2028too")
+    assert clean(world, "--yes").returncode == 0
+    assert mine.exists()
+
+
+def test_a_record_of_setup_that_was_copied_is_not_believed(world: World) -> None:
+    thing = world.things[0]
+    (thing.tree / "build").mkdir()
+    (thing.tree / "build" / "only-copy").write_text("only\n")
+    (world.state / f"{thing.id}.ready").touch()
+    assert f"worktree ../workspaces/{thing.id}: ignored" in clean(world, "--yes").stdout
+    assert (thing.tree / "build" / "only-copy").exists()
+
+
+def test_what_lies_in_git_s_own_folder_and_words_in_the_marker_hold_it(world: World) -> None:
+    one, other = world.things
+    git(one.tree, "update-ref", "MY_HEAD", "HEAD")
+    (other.tree / ".claude-task-complete").write_text("All is done, but for the tests.\n")
+    stays = clean(world, "--yes").stdout
+    assert "in git's own folder of it: MY_HEAD" in stays
+    assert "ignored, and neither included nor made by setup: .claude-task-complete" in stays
+
+
+def test_directories_that_are_gone_or_broken_are_named_and_stop_no_other(world: World) -> None:
+    gone, broken = (world.root / "parallel" / name for name in ("TS-0007-gone", "TS-0008-broken"))
+    broken.mkdir()
+    (broken / "manifest.json").write_text("{")
+    for directory in (gone, broken):
+        git(world.root, "branch", f"feature/of-{directory.name}")
+        world.own(f"feature/of-{directory.name}", str(directory))
+    result = parallelgen("clean", "--all", "--yes", cwd=world.root)
+    assert result.returncode == 2
+    assert "ERROR: 'parallel/TS-0008-broken' has errors: all of it stays as it is\n" in result.stderr
+    assert result.stdout.endswith(
+        "parallel/TS-0007-gone\n  stays:\n    branch feature/of-TS-0007-gone: its directory is gone\n"
+    )
+    assert not world.things[0].tree.exists()
