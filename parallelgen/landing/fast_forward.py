@@ -249,12 +249,12 @@ def _listed(names: Sequence[str]) -> str:
 
 @contextmanager
 def _undisturbed() -> Iterator[list[int]]:
-    """Let what is under way come to its end before a signal ends us, and list it; a second one is heard."""
+    """Let what is under way come to its end before a signal ends us, and list it; who sends one is told."""
     caught: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        if caught:
-            raise SystemExit(128 + number)
+        if not caught:
+            os.write(2, b"Ending as soon as git is through.\n")
         caught.append(number)
 
     with start.on_end(note):

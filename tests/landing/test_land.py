@@ -162,6 +162,26 @@ def test_what_is_ours_is_put_back_as_it_was_when_git_refuses(crossed: Project) -
     assert after == before
 
 
+def test_what_cannot_be_put_back_after_git_has_refused_is_told(crossed: Project) -> None:
+    script = crossed.directory / "scripts" / "run-parallel.sh"
+    generated = script.read_bytes()
+    tools = crossed.root.parent / "tools"
+    tools.mkdir()
+    real = shutil.which("git")
+    (tools / "git").write_text(
+        f"""#!/bin/sh
+case " $* " in *" merge --ff-only "*) mkdir {script}; exit 1 ;; esac
+exec {real} "$@"
+"""
+    )
+    (tools / "git").chmod(0o755)
+    result = land(crossed, PATH=f"{tools}:{os.environ['PATH']}")
+    kept = f"{crossed.typed}/logs/landing/{crossed.typed}/scripts/run-parallel.sh"
+    assert result.returncode == 2
+    assert f"it is kept in {kept}\n" in result.stderr
+    assert (crossed.root / kept).read_bytes() == generated
+
+
 @pytest.mark.parametrize("how", ["other", "staged"])
 def test_what_cannot_be_carried_over_is_said(crossed: Project, how: str) -> None:
     manifest = crossed.directory / "manifest.json"
@@ -638,9 +658,13 @@ def test_a_signal_does_not_cut_it_in_half(integrated: Project, number: signal.Si
         [BIN / "parallelgen", "land", integrated.typed, "--push"],
         cwd=integrated.root,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
+    assert process.stderr
     wait_for(integrated.root.parent / "begun")
+    process.send_signal(number)
+    assert process.stderr.readline() == "Ending as soon as git is through.\n"
     process.send_signal(number)
     (integrated.root.parent / "go").touch()
     out, _ = process.communicate(timeout=20)
