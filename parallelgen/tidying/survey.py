@@ -192,8 +192,8 @@ class Survey:
             is_same_clock = facts.st_dev == path.stat().st_dev
         except (OSError, ValueError):
             return 0
-        # Of a copy of the record the time is another one.
-        return facts.st_mtime_ns if is_same_clock and 0 <= facts.st_mtime - told < _LATE else 0
+        # Of a copy of the record the time is another one. That of a file may lag behind the clock.
+        return facts.st_mtime_ns if is_same_clock and -1 <= facts.st_mtime - told < _LATE else 0
 
     def refs(self, leaving: Collection[Path] = ()) -> Iterator[Thing]:
         """Look at the branches and other refs of the directory, as if worktrees at these paths were gone."""
