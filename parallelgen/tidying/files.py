@@ -11,7 +11,7 @@ from pathlib import Path
 Stats = Mapping[str, os.stat_result]
 # What a removal writes in a worktree, and in git's own folder of it.
 _WRITTEN = (".git",)
-_WRITTEN_ASIDE = ("gitdir", "gitdir.new", "locked", "locked.new", "linked")
+_WRITTEN_ASIDE = ("gitdir", "gitdir.new", "locked", "locked.new", "compared")
 
 
 @dataclass(frozen=True)
