@@ -125,6 +125,11 @@ def _lock(side: Path) -> None:
     new.write_text(_LOCK)
     try:
         os.link(new, side / "locked")
+    except FileExistsError:
+        raise
+    except OSError:  # there are disks without links
+        with (side / "locked").open("x") as lock:
+            lock.write(_LOCK)
     finally:
         new.unlink()
 

@@ -123,12 +123,24 @@ class Survey:
             else:  # where something has come to its place since it has the other name
                 thing = Thing("worktree", self._shown(worktree.path), worktree.head, path=worktree.path)
                 yield self._look_at(thing.held(*self._forbidden(worktree, path, id)), id)
+        for path in self._unlisted:
+            yield Thing("worktree", self._shown(path), "", path=path).held(
+                "git does not know it: 'git worktree repair PATH' may mend that"
+            )
         for side in removal.left_over(self._repository):
             path = removal.real_path(read_tie(side).parent)
             if self._is_ours(where(path), self._id(path.name)):
                 yield Thing("worktree", self._shown(path), "", path=path).held(
                     "a clean has begun to remove it; with --yes it goes on"
                 )
+
+    @cached_property
+    def _unlisted(self) -> list[Path]:
+        """The worktrees that are there, and are not in git's list."""
+        listed = {where(removal.real_path(worktree.path)) for worktree in self._listed}
+        paths = [Path(thing) for thing in self._owners if thing.startswith("/") and thing not in listed]
+        there = [path for path in paths if os.path.lexists(path / ".git")]
+        return [path for path in there if self._is_ours(str(path), self._id(path.name))]
 
     def _forbidden(self, worktree: Worktree, place: Path, id: str) -> list[str]:
         try:
@@ -232,6 +244,9 @@ class Survey:
 
     def _what_holds_branch(self, ref: Ref, name: str, id: str, within: Ref | None) -> Iterator[str]:
         task = self._directory.tasks.get(id)
+        for path in self._unlisted:
+            if id and id == self._id(path.name):
+                yield f"it may be checked out in {self._shown(path)}, which git does not know"
         if moved := _MOVED.fullmatch(name) if name.startswith(_BACKUP) else None:
             yield self._too_young(moved[2])
         elif id == INTEGRATION:
