@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from parallelgen import ParallelgenError
 
@@ -64,11 +63,13 @@ _OPERATIONS = (
 )
 
 
-# And what it keeps there besides, for the working tree and for the repository.
-_KEPT = re.compile(
+# And what it keeps there besides: of a working tree, and of a repository.
+_OF_TREE = re.compile(
     "HEAD|ORIG_HEAD|FETCH_HEAD|AUTO_MERGE|(COMMIT|TAG)_EDITMSG|(MERGE|SQUASH)_MSG|MERGE_RR|index|sharedindex[.].*"
-    "|commondir|gitdir([.]new)?|locked([.]new)?|linked|logs|refs|modules|info|config([.]worktree)?"
-    "|description|hooks|objects|packed-refs|branches|worktrees|shallow|lfs"
+    "|commondir|gitdir([.]new)?|locked([.]new)?|compared|logs|refs|modules|config[.]worktree"
+)
+_OF_REPOSITORY = re.compile(
+    "config|description|hooks|info|objects|packed-refs|branches|worktrees|shallow|lfs"
 )
 
 
@@ -115,25 +116,6 @@ def call(*arguments: str, at: Path, given: str = "", reads: bool = True) -> subp
             encoding="utf-8",
             errors="surrogateescape",
             check=False,
-        )
-    except OSError as error:
-        raise _not_started(error, at) from error
-
-
-def write(file: IO[bytes], *arguments: str, at: Path) -> bool:
-    """Let git, which only reads, print into a file; tell whether it could. Raises GitError."""
-    try:
-        return (
-            subprocess.run(
-                _command(arguments),
-                cwd=at,
-                env=environment(**_ENVIRONMENT, **_READS),
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.DEVNULL,
-                check=False,
-            ).returncode
-            == 0
         )
     except OSError as error:
         raise _not_started(error, at) from error
@@ -235,7 +217,16 @@ def operations(side: Path) -> list[str]:
 def strangers(side: Path) -> list[str]:
     """List what lies in git's own folder of a working tree or repository and is not known to be git's."""
     known = set(operations(side))
-    return [path.name for path in side.iterdir() if not _KEPT.fullmatch(path.name) and path.name not in known]
+    is_repository = (side / "objects").is_dir() and not (side / "commondir").exists()
+    names = {path.name for path in side.iterdir()} - known
+    if not is_repository and "info" in names:
+        names |= {f"info/{path.name}" for path in (side / "info").iterdir()}
+        names -= {"info", "info/sparse-checkout"}
+    return [
+        name
+        for name in sorted(names)
+        if not _OF_TREE.fullmatch(name) and not (is_repository and _OF_REPOSITORY.fullmatch(name))
+    ]
 
 
 def read_tie(side: Path) -> Path:

@@ -80,7 +80,6 @@ class _Tree:
         out_of_sight = [path for path in rest if cover(covered, path)]
         unknown = ignored.work(self.repository, self.top, out_of_sight, tracked, own, self.links, self.origin)
         names = sorted({cover(covered, path) for path in unknown})
-        inner = {f"/{path}".partition("/.git/")[0][1:] for path in unknown if "/.git/" in f"/{path}"}
         regular = [path for path in known if stat.S_ISREG(own[path].st_mode)]
         found: dict[str, Iterable[str]] = {
             "under way": operations(self.side),
@@ -88,10 +87,10 @@ class _Tree:
             "git was told not to look at": [path for path in known if _is_hidden(tracked[path][0])],
             "git does not see": [path for path in rest if not cover(covered, path)],
             "not committed as they are (a filter, line ends, $Id$)": altered(
-                self.repository, self.top, {path: (tracked[path][2], own[path].st_size) for path in regular}
+                self.repository, self.top, {path: tracked[path][2] for path in regular}
             ),
             "ignored, and neither included nor made by setup": names,
-            "repositories of their own": inner,
+            "repositories of their own": ignored.repositories(self.top, unknown),
         }
         held = [f"{what}: {_some(self._shown(names))}" for what, names in found.items() if names]
         found_inside = [self._module(path, stats) for path, stats in modules.items()]

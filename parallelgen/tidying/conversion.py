@@ -5,28 +5,31 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from parallelgen.git import Repository, entries, write
+from parallelgen.git import Repository
+
+_AT_ONCE = 500  # so many files are checked out to be compared
 
 
-def altered(repository: Repository, top: Path, files: Mapping[str, tuple[str, int]]) -> list[str]:
-    """List the tracked files of a working tree of which a checkout would make others; for each blob and size.
+def altered(repository: Repository, top: Path, blobs: Mapping[str, str]) -> list[str]:
+    """List the files of a working tree, given with their blobs, of which a checkout would make others.
 
-    Those are looked at that have a filter, or another size than their blob. Raises GitError, OSError.
+    Raises GitError, OSError.
     """
-    blobs = "".join(f"{blob}\n" for blob, _ in files.values())
-    sizes = repository.ask("cat-file", "--batch-check=%(objectsize)", at=top, given=blobs).split("\n")
-    names = "".join(f"{path}\0" for path in files)
-    told = entries(repository.ask("check-attr", "-z", "--stdin", "filter", at=top, given=names))
-    return [
-        path
-        for (path, (blob, size)), kept, name in zip(files.items(), sizes, told[2::3], strict=False)
-        if (kept != str(size) or name not in ("unspecified", "unset", "set"))
-        and not _is_as_checked_out(top, path, blob)
-    ]
+    # Where names are a line each, some cannot be told.
+    plain = [path for path in blobs if "\n" not in path and "\r" not in path]
+    given = "".join(f"{path}\n" for path in plain)
+    hashes = repository.ask("hash-object", "--no-filters", "--stdin-paths", at=top, given=given).split()
+    same = {path for path, told in zip(plain, hashes, strict=True) if told == blobs[path]}
+    others = [path for path in blobs if path not in same]
+    found = []
+    for first in range(0, len(others), _AT_ONCE):
+        found += _unlike(repository, top, others[first : first + _AT_ONCE])
+    return found
 
 
-def _is_as_checked_out(top: Path, path: str, blob: str) -> bool:
-    """Tell whether a checkout of this blob would give the file that is there."""
-    with tempfile.NamedTemporaryFile() as made:
-        is_made = write(made, "cat-file", "--filters", f"--path={path}", blob, at=top)
-        return is_made and filecmp.cmp(made.name, top / path, shallow=False)
+def _unlike(repository: Repository, top: Path, paths: list[str]) -> list[str]:
+    """List those of the files that are not as a checkout would make them."""
+    with tempfile.TemporaryDirectory() as folder:
+        given = "".join(f"{path}\0" for path in paths)
+        repository.ask("checkout-index", "-z", "--stdin", f"--prefix={folder}/", at=top, given=given)
+        return [path for path in paths if not filecmp.cmp(Path(folder, path), top / path, shallow=False)]

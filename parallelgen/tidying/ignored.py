@@ -6,7 +6,7 @@ import stat
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from parallelgen.git import Repository, entries
 from parallelgen.tidying.files import Stats, cover, folders_above
@@ -28,7 +28,7 @@ class Origin:
 def work(
     repository: Repository,
     top: Path,
-    ignored: Iterable[str],
+    ignored: Collection[str],
     tracked: Iterable[str],
     stats: Stats,
     links: Mapping[int, int],
@@ -38,7 +38,7 @@ def work(
 
     `origin.checkout` is what corresponds to it in the project's own checkout. Raises GitError, OSError.
     """
-    allowed = _matching(repository, top, origin.patterns)
+    allowed, inner = _matching(repository, top, origin.patterns), repositories(top, ignored)
     busy = {folder for path in tracked for folder in folders_above(path)}
 
     @cache
@@ -61,9 +61,19 @@ def work(
         for path in ignored
         if not is_old(path)
         # No pattern speaks of the commits of a repository in there.
-        and (not cover(allowed, path) or "/.git/" in f"/{path}")
+        and (not cover(allowed, path) or cover(inner, path))
         and not _is_same(top / path, origin.checkout / path, stats[path])
     ]
+
+
+def repositories(top: Path, paths: Iterable[str]) -> set[str]:
+    """Find the repositories among files: their folders, with a slash behind, also of a bare one."""
+    found = set()
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        if name == ".git" or (name == "HEAD" and (top / folder / "objects").is_dir()):
+            found.add(f"{folder}/" if PurePosixPath(folder).name != ".git" else folder.removesuffix(".git"))
+    return found
 
 
 def _matching(repository: Repository, top: Path, patterns: Sequence[str]) -> Collection[str]:
