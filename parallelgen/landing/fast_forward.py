@@ -13,6 +13,7 @@ from parallelgen.git import GitError, Repository, Worktree, branch_ref, call, op
 from parallelgen.landing.carry import Cargo
 from parallelgen.landing.landing import REFUSED, SHORT, LandError, Landing, Obstacle
 from parallelgen.reading.problem import printable
+from parallelgen.tidying.conversion import altered
 
 _SHOWN = 10
 
@@ -84,6 +85,13 @@ def obstacles(landing: Landing, checkout: Checkout | Obstacle) -> Iterator[Obsta
         text = f"'{path}' holds submodules that are none any more in what is landed"
         hint = "Clear them with git submodule deinit, or move them away, and land again."
         yield Obstacle(REFUSED, f"{text}:{_listed(filled)}", hint)
+    lost = [name for name in _altered(landing, path) if name not in changed and not cargo.is_ours(name)]
+    if lost:
+        text = (
+            f"'{path}' has changes that git does not see (a filter, line ends, a flag), and would write over"
+        )
+        hint = "Move them away, run git checkout -- for them, and land again."
+        yield Obstacle(REFUSED, f"{text}:{_listed(lost)}", hint)
     blocking = [name for name in _in_the_way(landing, path) if not cargo.is_ours(name)]
     if blocking:
         text = f"'{path}' holds what git does not track, and what is landed has files there"
@@ -164,6 +172,16 @@ def _occupied(path: Path, name: str) -> str:
         if count == len(parts) or there.is_symlink() or not there.is_dir():
             return place
     return ""
+
+
+def _altered(landing: Landing, path: Path) -> list[str]:
+    """List the files that are to change and are not what git would write there now. Raises LandError."""
+    places = ((change, path / change.path) for change in landing.changes if change.is_old_file)
+    blobs = {change.path: change.old_blob for change, at in places if at.is_file() and not at.is_symlink()}
+    try:
+        return altered(landing.repository, path, blobs)
+    except OSError as error:
+        raise LandError(f"error: {error.filename}: cannot be compared: {error.strerror}") from error
 
 
 def _is_filled(place: Path) -> bool:

@@ -58,18 +58,24 @@ class Check:
 
 @dataclass(frozen=True)
 class Change:
-    """Hold what becomes of a file: a letter of `git diff --name-status`, its path, modes and object."""
+    """Hold what becomes of a file: a letter of `git diff --name-status`, its path, modes and objects."""
 
     letter: str
     path: str
     old_mode: str
     mode: str
+    old_blob: str
     blob: str
 
     @property
     def is_submodule(self) -> bool:
         """Tell whether it is a commit of another repository."""
         return self.mode == _SUBMODULE
+
+    @property
+    def is_old_file(self) -> bool:
+        """Tell whether it has been a plain file."""
+        return self.old_mode.startswith(":100")
 
     @property
     def ends_submodule(self) -> bool:
@@ -136,8 +142,8 @@ class Landing:
         parts = text.removesuffix("\0").split("\0") if text else []
         facts = (entry.split(" ") for entry in parts[::2])
         return [
-            Change(letter, path, old_mode, mode, blob)
-            for (old_mode, mode, _, blob, letter), path in zip(facts, parts[1::2], strict=True)
+            Change(letter, path, *facts_of)
+            for (*facts_of, letter), path in zip(facts, parts[1::2], strict=True)
         ]
 
     @cached_property
@@ -223,6 +229,11 @@ def obstacles(landing: Landing, is_unverified: bool) -> Iterator[Obstacle]:
         return
     if not landing.repository.contains(landing.old, landing.tip):
         yield moved(landing)
+    elif landing.start and not landing.repository.contains(landing.start, landing.old):
+        lost = landing.start[:SHORT]
+        text = f"'{landing.base}' has lost {lost} since, which '{landing.branch}' would bring back"
+        hint = f"{_again(landing.loaded)}\nlets it be landed, if that is wanted"
+        yield Obstacle(UNREADY, text, hint)
     now, again = landing.integration, _again(landing.loaded)
     if not landing.is_over:
         line = integration_text.line(now, landing.state.tasks).partition(": ")[2]

@@ -283,6 +283,16 @@ def test_a_base_that_has_moved_is_integrated_again(integrated: Project) -> None:
     assert {"new.txt", "task-003.txt"} <= {path.name for path in integrated.root.iterdir()}
 
 
+def test_a_base_that_has_lost_a_commit_does_not_get_it_back(project: Project) -> None:
+    (project.root / "secret.txt").write_text("hunter2\n")
+    git(project.root, "add", "secret.txt")
+    git(project.root, "commit", "-qm", "Too much")
+    assert project.run(*GREEN).returncode == 0
+    lost = at(project, "main")[:12]
+    git(project.root, "reset", "-q", "--keep", "HEAD~")
+    refused(project, 1, f"error: 'main' has lost {lost} since, which '{BRANCH}' would bring back")
+
+
 def test_commits_of_somebody_else_were_not_verified(integrated: Project) -> None:
     worktree = integrated.root.parent / "workspaces" / "integration-TS-0001-shop"
     (worktree / "task-001.txt").write_text("by hand\n")
@@ -480,8 +490,23 @@ def test_hidden_changes_are_never_written_over(project: Project, flag: str) -> N
     assert project.run(*words, "--agent-command", agent).returncode == 0
     (project.root / "README.md").write_text("hidden\n")
     git(project.root, "update-index", flag, "README.md")
-    refused(project, 2, "error: git: ", "README.md")
+    refused(project, 2, "error: ", "README.md")
     assert (project.root / "README.md").read_text() == "hidden\n"
+
+
+def test_what_a_filter_keeps_from_git_is_never_written_over(project: Project) -> None:
+    agent = DONE.replace("$PARALLEL_TASK.txt", "README.md")
+    words = ("--wave", "1", "--skip", "task-002", "--integrate", "end", "--verify-integration", "true")
+    assert project.run(*words, "--agent-command", agent).returncode == 0
+    git(project.root, "config", "filter.strip.clean", "grep -v OUTPUT")
+    (project.root / ".git" / "info" / "attributes").write_text("README.md filter=strip\n")
+    with (project.root / "README.md").open("a") as file:
+        file.write("OUTPUT of ten hours\n")
+    git(project.root, "add", "README.md")
+    refused(project, 2, "has changes that git does not see", ":\n    README.md\n")
+    (project.root / "README.md").unlink()
+    git(project.root, "checkout", "-q", "--", "README.md")
+    assert land(project).returncode == 0
 
 
 @pytest.mark.parametrize(
