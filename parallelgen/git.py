@@ -21,6 +21,10 @@ _LOCAL = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_NAMESPACE",
     "GIT_SHALLOW_FILE",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
 )
 _SETTINGS = (
     "gc.auto=0",
@@ -62,7 +66,7 @@ _OPERATIONS = (
 # And what it keeps there besides: of a working tree, and of a repository.
 _OF_TREE = re.compile(
     "HEAD|ORIG_HEAD|FETCH_HEAD|AUTO_MERGE|(COMMIT|TAG)_EDITMSG|(MERGE|SQUASH)_MSG|MERGE_RR|index|sharedindex[.].*"
-    "|commondir|gitdir([.]new)?|locked([.]new)?|linked|logs|refs|modules|config[.]worktree"
+    "|commondir|gitdir([.]new)?|locked([.]new)?|compared|logs|refs|modules|config[.]worktree"
 )
 _OF_REPOSITORY = re.compile(
     "config|description|hooks|info|objects|packed-refs|branches|worktrees|shallow|lfs"

@@ -16,9 +16,9 @@ _WORTH_IT = 1 << 30
 
 @dataclass(frozen=True)
 class Space:
-    """Hold how many worktrees there are, what they take, and what `clean` could free of that; sizes in bytes.
+    """Hold how many worktrees there are, what they take, and what `clean` may free of that; sizes in bytes.
 
-    `can_free` is 0 where it is less than a gigabyte, or was not looked at because they take less than that.
+    `can_free` is 0 where it is less than a gigabyte; what is in a worktree was not looked at.
     """
 
     worktrees: int
@@ -29,7 +29,7 @@ class Space:
         """Say what they take; name the command that frees some of it when that is worth it."""
         lines = [f"Worktrees on disk: {self.worktrees}, {size_text(self.size)}"]
         if self.can_free:
-            lines.append(f"  {size_text(self.can_free)} can be freed: parallelgen clean {directory}")
+            lines.append(f"  up to {size_text(self.can_free)} can be freed: parallelgen clean {directory}")
         return lines
 
     def facts(self) -> dict[str, Any]:
@@ -45,8 +45,7 @@ def measure(loaded: Loaded, recorded: Recorded) -> Space | None:
         survey = Survey(repository, directory, parse_duration(OLDER_THAN))
         paths = [worktree.path for worktree, _, _ in survey.own_worktrees() if worktree.path.is_dir()]
         size = disk_use(paths)
-        # To look into them takes longer than to measure them.
-        can_go = [thing.size for thing in survey.worktrees() if not thing.reasons] if size > _WORTH_IT else []
-    except GitError:
+        can_go = disk_use(survey.likely()) if size > _WORTH_IT else 0
+    except (GitError, OSError):
         return None
-    return Space(len(paths), size, sum(can_go) if sum(can_go) > _WORTH_IT else 0) if paths else None
+    return Space(len(paths), size, can_go if can_go > _WORTH_IT else 0) if paths else None

@@ -1,5 +1,6 @@
 """The files below a folder, and whether anything there has changed."""
 
+import errno
 import hashlib
 import os
 import stat
@@ -8,10 +9,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+_DEEPEST = 200  # a removal has each folder open on its way down
 Stats = Mapping[str, os.stat_result]
 # What a removal writes in a worktree, and in git's own folder of it.
 _WRITTEN = (".git",)
-_WRITTEN_ASIDE = ("gitdir", "gitdir.new", "locked", "locked.new", "linked")
+_WRITTEN_ASIDE = ("gitdir", "gitdir.new", "locked", "locked.new", "compared")
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ def read_files(*folders: Path) -> Files:
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
     with os.scandir(folder) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
+    if prefix.count("/") > _DEEPEST:
+        raise OSError(errno.ENAMETOOLONG, "the folders in it are too deep", str(folder))
     for entry in found:
         path = prefix + entry.name
         yield path, entry.stat(follow_symlinks=False)

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from parallelgen.git import Repository, entries
 from parallelgen.tidying.files import Stats, cover, folders_above
@@ -72,7 +72,7 @@ def repositories(top: Path, paths: Iterable[str]) -> set[str]:
     for path in paths:
         folder, _, name = path.rpartition("/")
         if name == ".git" or (name == "HEAD" and (top / folder / "objects").is_dir()):
-            found.add(f"{folder.removesuffix('.git').removesuffix('/')}/")
+            found.add(f"{folder}/" if PurePosixPath(folder).name != ".git" else folder.removesuffix(".git"))
     return found
 
 

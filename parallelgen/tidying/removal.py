@@ -55,9 +55,10 @@ def remove(repository: Repository, worktree: Path, side: Path, mark: str) -> Non
         files = read_files(place, side)
         if files.mark != mark or at_work_in(place, files.folders):
             raise NotRemovedError("it has changed since it was looked at")
-        if files.newest >= (place / ".git").stat().st_ctime_ns:
+        limit = (place / ".git").stat().st_ctime_ns
+        if files.newest >= limit:
             raise NotRemovedError("there are files in it that are of the future")
-        (side / "linked").write_text("".join(f"{inode}\n" for inode in files.linked))
+        (side / "compared").write_text(" ".join(map(str, (limit, *files.linked))))
         _removing(repository).mkdir(exist_ok=True)
         side.rename(_removing(repository) / side.name)
     except BaseException:
@@ -114,7 +115,7 @@ def _give_back(side: Path, place: Path) -> None:
     if os.path.lexists(place) and not os.path.lexists(worktree):
         place.rename(worktree)
     _tie(side, place if os.path.lexists(place) else worktree)
-    (side / "linked").unlink(missing_ok=True)
+    (side / "compared").unlink(missing_ok=True)
     (side / "locked").unlink()
 
 
@@ -124,6 +125,11 @@ def _lock(side: Path) -> None:
     new.write_text(_LOCK)
     try:
         os.link(new, side / "locked")
+    except FileExistsError:
+        raise
+    except OSError:  # there are disks without links
+        with (side / "locked").open("x") as lock:
+            lock.write(_LOCK)
     finally:
         new.unlink()
 
@@ -141,11 +147,11 @@ def _finish(repository: Repository, side: Path) -> None:
     if _names(place, repository.common / "worktrees" / side.name):
         if mounts := mounted_in(place):
             raise OSError(errno.EBUSY, "something is mounted there", mounts[0])
-        linked = frozenset(map(int, (side / "linked").read_text().split()))
+        limit, *linked = map(int, (side / "compared").read_text().split())
+        names = frozenset(linked)
         with _opened(place) as folder:
-            limit = os.lstat(".git", dir_fd=folder).st_ctime_ns
-            _clear(folder, place, lambda facts: _is_older(facts, limit, linked), ".git")
-            # Last of all what says whose they are, and how old they must be.
+            _clear(folder, place, lambda facts: _is_older(facts, limit, names), ".git")
+            # Last of all what says whose they are.
             os.unlink(".git", dir_fd=folder)
     if place.name.endswith(SUFFIX):
         with contextlib.suppress(FileNotFoundError):

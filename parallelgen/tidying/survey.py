@@ -105,6 +105,14 @@ class Survey:
             if self._is_ours(where(path), id):
                 yield worktree, path, id
 
+    def likely(self) -> list[Path]:
+        """List the worktrees that can go unless something in them speaks against it."""
+        return [
+            worktree.path
+            for worktree, path, id in self.own_worktrees()
+            if not any(self._forbidden(worktree, path, id))
+        ]
+
     def worktrees(self) -> Iterator[Thing]:
         """Look at the worktrees of the directory."""
         half_way = [removal.real_path(place) for _, place in removal.half_way(self._repository)]
@@ -114,13 +122,31 @@ class Survey:
                 yield thing.held("a clean was killed over it; with --yes it is put back, and looked at")
             else:  # where something has come to its place since it has the other name
                 thing = Thing("worktree", self._shown(worktree.path), worktree.head, path=worktree.path)
-                yield self._look_at(thing.held(*self._what_forbids(worktree, path, id)), id)
+                yield self._look_at(thing.held(*self._forbidden(worktree, path, id)), id)
+        for path in self._unlisted:
+            yield Thing("worktree", self._shown(path), "", path=path).held(
+                "git does not know it: 'git worktree repair PATH' may mend that"
+            )
         for side in removal.left_over(self._repository):
             path = removal.real_path(read_tie(side).parent)
             if self._is_ours(where(path), self._id(path.name)):
                 yield Thing("worktree", self._shown(path), "", path=path).held(
                     "a clean has begun to remove it; with --yes it goes on"
                 )
+
+    @cached_property
+    def _unlisted(self) -> list[Path]:
+        """The worktrees that are there, and are not in git's list."""
+        listed = {where(removal.real_path(worktree.path)) for worktree in self._listed}
+        paths = [Path(thing) for thing in self._owners if thing.startswith("/") and thing not in listed]
+        there = [path for path in paths if os.path.lexists(path / ".git")]
+        return [path for path in there if self._is_ours(str(path), self._id(path.name))]
+
+    def _forbidden(self, worktree: Worktree, place: Path, id: str) -> list[str]:
+        try:
+            return list(self._what_forbids(worktree, place, id))
+        except OSError as error:
+            return [f"it cannot be looked at: {error.filename}: {error.strerror}"]
 
     def _what_forbids(self, worktree: Worktree, place: Path, id: str) -> Iterator[str]:
         """Say why a worktree stays whatever is in it; this is where it belongs."""
@@ -218,20 +244,24 @@ class Survey:
 
     def _what_holds_branch(self, ref: Ref, name: str, id: str, within: Ref | None) -> Iterator[str]:
         task = self._directory.tasks.get(id)
+        for path in self._unlisted:
+            if id and id == self._id(path.name):
+                yield f"it may be checked out in {self._shown(path)}, which git does not know"
         if moved := _MOVED.fullmatch(name) if name.startswith(_BACKUP) else None:
             yield self._too_young(moved[2])
         elif id == INTEGRATION:
             yield "a run is under way" if self._directory.is_running else ""
-        elif task and within and within != self.base:
+        elif task and within:
             # The integration may be made anew, from what is recorded.
-            if ref.commit != task.tip:
+            if within != self.base and ref.commit != task.tip:
                 yield "it has changed since its task completed, and the base branch does not contain it"
             waiting = [
                 other
                 for other, needs in self._directory.tasks.items()
                 if id in needs.deps and needs.status != "completed"
             ]
-            if waiting:
+            # A run knows the base branch as it was when it began.
+            if waiting and (within != self.base or self._directory.is_running):
                 yield f"{', '.join(waiting)} will start from it"
 
     def _uses(self, leaving: Collection[Path]) -> dict[str, str]:

@@ -297,6 +297,6 @@ def test_report_and_status_tell_what_the_worktrees_take(
     assert "can be freed" not in CliRunner().invoke(cli, ["status", project.typed]).stdout
     git(project.root, "merge", "-q", "feature/task-001-users")
     shown = CliRunner().invoke(cli, ["status", project.typed]).stdout
-    assert f"\n{told}\n  2.9 MiB can be freed: parallelgen clean {project.typed}\n" in shown
+    assert f"\n{told}\n  up to 2.9 MiB can be freed: parallelgen clean {project.typed}\n" in shown
     assert parallelgen("clean", project.typed, "--yes", cwd=project.root).returncode == 0
     assert "\nWorktrees on disk: 1, 2.9 MiB\n" in CliRunner().invoke(cli, ["status", project.typed]).stdout

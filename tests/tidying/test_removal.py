@@ -1,5 +1,6 @@
 """What comes between the look at a worktree and its end, and what other users of the machine do meanwhile."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -126,9 +127,10 @@ def test_a_record_of_setup_that_was_copied_is_not_believed(world: World) -> None
 def test_what_lies_in_git_s_own_folder_and_words_in_the_marker_hold_it(world: World) -> None:
     one, other = world.things
     git(one.tree, "update-ref", "MY_HEAD", "HEAD")
+    (one.side / "hooks").mkdir()
     (other.tree / ".claude-task-complete").write_text("All is done, but for the tests.\n")
     stays = clean(world, "--yes").stdout
-    assert "in git's own folder of it: MY_HEAD" in stays
+    assert "in git's own folder of it: MY_HEAD, hooks" in stays
     assert "ignored, and neither included nor made by setup: .claude-task-complete" in stays
 
 
@@ -146,3 +148,21 @@ def test_directories_that_are_gone_or_broken_are_named_and_stop_no_other(world: 
         "parallel/TS-0007-gone\n  stays:\n    branch feature/of-TS-0007-gone: its directory is gone\n"
     )
     assert not world.things[0].tree.exists()
+
+
+def test_a_repository_stays_whatever_pattern_speaks_of_the_folder_around_it(world: World) -> None:
+    one, other = world.things
+    git(one.tree, "clone", "-q", "--bare", ".", "build/bare.git")
+    git(other.tree, "init", "-q", "build/dep")
+    stays = clean(world, "--yes", "--ignored", "*").stdout
+    assert "repositories of their own: build/bare.git/" in stays
+    assert "repositories of their own: build/dep/" in stays
+
+
+def test_a_worktree_that_git_has_forgotten_is_named_and_keeps_its_branch(world: World) -> None:
+    thing = world.things[0]
+    shutil.rmtree(thing.side)
+    stays = clean(world, "--yes").stdout
+    assert f"worktree ../workspaces/{thing.id}: git does not know it" in stays
+    assert f"branch {thing.branch}: it may be checked out in ../workspaces/{thing.id}" in stays
+    assert thing.tree.exists()
