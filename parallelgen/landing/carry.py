@@ -6,17 +6,19 @@ import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from parallelgen import ParallelgenError
 from parallelgen.git import Repository
 from parallelgen.running.project import Project
+from parallelgen.running.script import Loaded
 from parallelgen.writing.manifest import ManifestError, replace_member
 from parallelgen.writing.output import read_text, write_if_changed
 
 ASIDE = "logs/landing"
 _MANIFEST = "manifest.json"
 _MEMBER = "execution"
+_PART = ".part"  # what is still being copied
 
 
 class CarryError(ParallelgenError):
@@ -32,7 +34,12 @@ class Cargo:
 
     repository: Repository
     root: Path
-    project: Project
+    loaded: Loaded
+
+    @property
+    def project(self) -> Project:
+        """Say where the parallel directory lies."""
+        return self.loaded.project
 
     @property
     def aside(self) -> Path:
@@ -46,8 +53,8 @@ class Cargo:
 
     def is_ours(self, name: str) -> bool:
         """Tell whether parallelgen has written the file of this name, which is relative to the root."""
-        relative = self.project.relative
-        return self.is_here and (name == f"{relative}/{_MANIFEST}" or name.startswith(f"{relative}/scripts/"))
+        scripts = (f"scripts/{script}" for script in self.loaded.scripts)
+        return self.is_here and any(name == self._name(ours) for ours in (_MANIFEST, *scripts))
 
     def fault(self, name: str, old: str, tip: str) -> str:
         """Say why a file cannot be carried from one commit to another; empty when it can."""
@@ -75,7 +82,11 @@ class Cargo:
             path, kept = self.root / name, self.aside / name
             try:
                 kept.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(path, kept)
+                if kept.exists():
+                    raise CarryError(f"error: {name}: another version of it is kept in '{kept}'")
+                part = kept.with_name(kept.name + _PART)
+                shutil.copy2(path, part)
+                part.rename(kept)
                 if self._is_tracked(name):
                     self.repository.change("checkout-index", "--force", "--index", "--", name, at=self.root)
                 else:
@@ -117,11 +128,17 @@ class Cargo:
         return True
 
     def _names(self) -> Iterator[str]:
+        # Where there is only a part of a copy nothing was taken away.
+        for part in self.aside.rglob(f"*{_PART}"):
+            part.unlink()
         paths = sorted(path for path in self.aside.rglob("*") if not path.is_dir())
         return (path.relative_to(self.aside).as_posix() for path in paths)
 
     def _is_manifest(self, name: str) -> bool:
-        return name == f"{self.project.relative}/{_MANIFEST}"
+        return name == self._name(_MANIFEST)
+
+    def _name(self, ours: str) -> str:
+        return str(PurePosixPath(self.project.relative, ours))
 
     def _is_tracked(self, name: str) -> bool:
         return bool(self.repository.ask("ls-files", "-z", "--", f":(literal){name}", at=self.root))

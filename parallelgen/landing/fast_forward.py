@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from types import FrameType
 from parallelgen import start
 from parallelgen.git import GitError, Repository, Worktree, branch_ref, call, operations
 from parallelgen.landing.carry import Cargo
-from parallelgen.landing.landing import REFUSED, LandError, Landing, Obstacle
+from parallelgen.landing.landing import REFUSED, SHORT, LandError, Landing, Obstacle
 from parallelgen.reading.problem import printable
 
 _SHOWN = 10
@@ -51,11 +51,10 @@ def find_checkout(landing: Landing) -> Checkout | Obstacle:
 
 @dataclass(frozen=True)
 class Moved:
-    """Hold what came of a move: the signal that came meanwhile, or 0; what of ours was put back, what not."""
+    """Hold what came of a move: the signal that came meanwhile, or 0; what of ours was put back."""
 
     signal: int = 0
     carried: Sequence[str] = ()
-    left: Sequence[str] = ()
 
 
 def obstacles(landing: Landing, checkout: Checkout | Obstacle) -> Iterator[Obstacle]:
@@ -78,6 +77,13 @@ def obstacles(landing: Landing, checkout: Checkout | Obstacle) -> Iterator[Obsta
         yield Obstacle(
             REFUSED, f"{text}:{_listed(changed)}", "Commit them, or put them away, and land again."
         )
+    filled = [
+        change.path for change in landing.changes if change.ends_submodule and _is_filled(path / change.path)
+    ]
+    if filled:
+        text = f"'{path}' holds submodules that are none any more in what is landed"
+        hint = "Clear them with git submodule deinit, or move them away, and land again."
+        yield Obstacle(REFUSED, f"{text}:{_listed(filled)}", hint)
     blocking = [name for name in _in_the_way(landing, path) if not cargo.is_ours(name)]
     if blocking:
         text = f"'{path}' holds what git does not track, and what is landed has files there"
@@ -96,17 +102,17 @@ def obstacles(landing: Landing, checkout: Checkout | Obstacle) -> Iterator[Obsta
 
 def cargo_of(landing: Landing, path: Path) -> Cargo:
     """Name what is ours in a checkout."""
-    return Cargo(landing.repository, path, landing.loaded.project)
+    return Cargo(landing.repository, path, landing.loaded)
 
 
-def advance(landing: Landing, checkout: Checkout) -> Moved:
-    """Move the base branch to the tip.
+def advance(landing: Landing, checkout: Checkout, on_left: Callable[[str], None]) -> Moved:
+    """Move the base branch to the tip; `on_left` is called with what of ours could not be put back.
 
-    What has not come to its end is undone. Raises GitError, LandError, CarryError.
+    What has not come to its end is undone. Raises GitError, CarryError; LandError when git has ended well
+    and the branch is elsewhere.
     """
     repository = landing.repository
     carried: list[str] = []
-    left: list[str] = []
     with _undisturbed() as caught:
         if checkout.path is None:
             words = ("update-ref", "-m", f"land: {landing.branch}", landing.ref, landing.tip, landing.old)
@@ -118,9 +124,13 @@ def advance(landing: Landing, checkout: Checkout) -> Moved:
                 _merge(landing, checkout.path)
             finally:
                 carried, left = cargo.put_back()
-    if not repository.contains(landing.tip, repository.commit(landing.ref)):
-        raise LandError(f"error: git has merged, and '{landing.base}' is not where it should be: look at it")
-    return Moved(caught[0] if caught else 0, carried, left)
+                for name in left:
+                    on_left(name)
+    now = repository.commit(landing.ref)
+    if now != landing.tip:
+        ends = f"at {now[:SHORT]}, not at {landing.tip[:SHORT]}"
+        raise LandError(f"error: git has merged, and '{landing.base}' is {ends}: look what has moved it")
+    return Moved(caught[0] if caught else 0, carried)
 
 
 def _carried(landing: Landing, cargo: Cargo) -> list[str]:
@@ -156,10 +166,16 @@ def _occupied(path: Path, name: str) -> str:
     return ""
 
 
+def _is_filled(place: Path) -> bool:
+    return place.is_dir() and any(place.iterdir())
+
+
 def _merge(landing: Landing, path: Path) -> None:
     repository = landing.repository
     before = repository.change("write-tree", at=path)
-    words = (*_without_options(landing), "merge", "--ff-only", "--no-overwrite-ignore", landing.tip)
+    # Some of the strategies that `pull.twohead` may name would make a merge of what is to be a fast-forward.
+    options = (*_without_options(landing), "-c", "pull.twohead=recursive")
+    words = (*options, "merge", "--ff-only", "--no-overwrite-ignore", landing.tip)
     try:
         repository.change(*words, at=path)
     except GitError:
@@ -233,12 +249,12 @@ def _listed(names: Sequence[str]) -> str:
 
 @contextmanager
 def _undisturbed() -> Iterator[list[int]]:
-    """Let what is under way come to its end before a signal ends us, and list it; a second one is heard."""
+    """Let what is under way come to its end before a signal ends us, and list it; who sends one is told."""
     caught: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        if caught:
-            raise SystemExit(128 + number)
+        if not caught:
+            os.write(2, b"Ending as soon as git is through.\n")
         caught.append(number)
 
     with start.on_end(note):

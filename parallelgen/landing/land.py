@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from parallelgen import ParallelgenError
 from parallelgen.landing import fast_forward, landing, landing_text, publish, pull_request
 from parallelgen.landing.fast_forward import Checkout, Moved
-from parallelgen.landing.landing import REFUSED, UNREADY, Landing, Obstacle
+from parallelgen.landing.landing import REFUSED, UNREADY, LandError, Landing, Obstacle
 from parallelgen.landing.publish import Publisher
 from parallelgen.running.execute import load
 from parallelgen.running.screen import Screen
@@ -78,6 +78,9 @@ def land(typed: str, chosen: Settings, options: Options, screen: Screen) -> int:
         _, left = fast_forward.cargo_of(planned, loaded.project.root).put_back()
         for name in left:
             screen.complain(landing_text.kept_aside(planned, name))
+        if left:
+            screen.complain("error: nothing is landed while something is kept from a landing that was killed")
+            return REFUSED
     prepared = _prepare(planned, options)
     status, is_landed = prepared.status, False
     if options.dry_run:
@@ -89,7 +92,7 @@ def land(typed: str, chosen: Settings, options: Options, screen: Screen) -> int:
             return status
     else:
         status = _land(prepared, options, screen)
-        is_landed = True
+        is_landed = planned.repository.contains(planned.tip, planned.repository.commit(planned.ref))
     if options.as_json:
         done = {"event": "land", "status": status, "dry_run": options.dry_run, "landed": is_landed}
         screen.say(json.dumps(done | _facts(prepared)))
@@ -111,7 +114,7 @@ def _prepare(planned: Landing, options: Options) -> _Prepared:
 def _unpublishable(planned: Landing, publisher: Publisher, options: Options) -> Iterator[Obstacle]:
     """Object to what was asked for and cannot be done, before anything is moved."""
     if (options.push or options.pr) and not publisher.remote:
-        yield Obstacle(REFUSED, f"there is no remote to which '{planned.base}' could be pushed")
+        yield Obstacle(REFUSED, publisher.fault)
     if options.pr and not planned.has_branch:
         yield Obstacle(REFUSED, f"the branch '{planned.branch}' is gone")
     if options.pr and not publish.can_open():
@@ -126,7 +129,14 @@ def _land(prepared: _Prepared, options: Options, screen: Screen) -> int:
     moved = Moved()
     if not planned.is_landed:
         try:
-            moved = fast_forward.advance(planned, prepared.checkout)
+            moved = fast_forward.advance(
+                planned,
+                prepared.checkout,
+                lambda name: screen.complain(landing_text.kept_aside(planned, name)),
+            )
+        except LandError as error:
+            screen.complain(str(error))
+            return UNREADY
         except ParallelgenError as error:
             if planned.repository.commit(planned.ref) == planned.old:
                 raise
@@ -134,8 +144,6 @@ def _land(prepared: _Prepared, options: Options, screen: Screen) -> int:
             return UNREADY
     if not options.as_json:
         screen.say(landing_text.landed(planned, moved.carried))
-    for name in moved.left:
-        screen.complain(landing_text.kept_aside(planned, name))
     if moved.signal:
         return 128 + moved.signal
     commands = prepared.push if options.push else prepared.pr if options.pr else []
@@ -151,10 +159,10 @@ def _land(prepared: _Prepared, options: Options, screen: Screen) -> int:
 
 
 def _steps(prepared: _Prepared) -> list[str]:
-    """Write the commands that bring it to its remote, in two ways; nothing without a remote."""
+    """Write the commands that bring it to its remote, in two ways; or why there are none."""
     push, pr = prepared.shown(prepared.push), prepared.shown(prepared.pr)
     if not push:
-        return []
+        return [f"It cannot be pushed: {prepared.publisher.fault}"] if prepared.publisher.has_remotes else []
     return [
         f"Next step: {push[0]}",
         *(f"{'       or:' if not n else '          '} {line}" for n, line in enumerate(pr)),

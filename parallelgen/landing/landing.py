@@ -14,7 +14,7 @@ from parallelgen.running.script import Loaded, our_command
 
 UNREADY = 1  # the exit status where something has to be done before
 REFUSED = 2
-_SHORT = 12  # digits of a commit
+SHORT = 12  # digits of a commit
 _SUBMODULE = "160000"
 _RECORD = "state/integration"
 _VERIFIED = "state/verified"
@@ -58,10 +58,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Change:
-    """Hold what becomes of a file: a letter as `git diff --name-status` has it, its path, mode and object."""
+    """Hold what becomes of a file: a letter of `git diff --name-status`, its path, modes and object."""
 
     letter: str
     path: str
+    old_mode: str
     mode: str
     blob: str
 
@@ -69,6 +70,11 @@ class Change:
     def is_submodule(self) -> bool:
         """Tell whether it is a commit of another repository."""
         return self.mode == _SUBMODULE
+
+    @property
+    def ends_submodule(self) -> bool:
+        """Tell whether it has been one, and is not any more."""
+        return self.old_mode == f":{_SUBMODULE}" != f":{self.mode}"
 
 
 @dataclass(frozen=True)
@@ -97,8 +103,15 @@ class Landing:
 
     @cached_property
     def is_landed(self) -> bool:
-        """Tell whether the base branch contains it already."""
-        return self.repository.contains(self.tip, self.old)
+        """Tell whether the base branch contains it already, and what was integrated last."""
+        contains = self.repository.contains
+        return self.is_over and all(contains(tip, self.old) for tip in (self.tip, self.integration.tip))
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the latest integration has come to a good end."""
+        now = self.integration
+        return now.status == "completed" or (now.status == "failed" and bool(now.left_out) and not now.error)
 
     @cached_property
     def commits(self) -> list[tuple[str, str]]:
@@ -113,7 +126,7 @@ class Landing:
             f"^{self.old}",
             "--",
         )
-        return [(line.partition(" ")[0], line.partition(" ")[2]) for line in text.splitlines()]
+        return [(line.partition(" ")[0], line.partition(" ")[2]) for line in text.split("\n")[:-1]]
 
     @cached_property
     def changes(self) -> list[Change]:
@@ -123,8 +136,8 @@ class Landing:
         parts = text.removesuffix("\0").split("\0") if text else []
         facts = (entry.split(" ") for entry in parts[::2])
         return [
-            Change(letter, path, mode, blob)
-            for (_, mode, _, blob, letter), path in zip(facts, parts[1::2], strict=True)
+            Change(letter, path, old_mode, mode, blob)
+            for (old_mode, mode, _, blob, letter), path in zip(facts, parts[1::2], strict=True)
         ]
 
     @cached_property
@@ -135,9 +148,17 @@ class Landing:
 
     @cached_property
     def is_verified(self) -> bool:
-        """Tell whether the tree was seen green."""
+        """Tell whether the tree was seen green: by the check that applies, or where none does by any."""
         tree = self.repository.ask("rev-parse", "--verify", f"{self.tip}^{{tree}}").strip()
-        return any(tree == green for green, _ in self.green)
+        keys = {key for green, key in self.green if green == tree}
+        return self._key(self.check.command) in keys if self.check else bool(keys)
+
+    @cached_property
+    def check(self) -> Check | None:
+        """Find the check that applies to the tree: the last of the plan that follows something merged."""
+        is_in = {task.wave for task in self.loaded.plan.tasks if task.id in self.integration.merged}
+        found = [check for check in self.checks if check.wave == LAST or int(check.wave) in is_in]
+        return found[-1] if found else None
 
     @cached_property
     def checks(self) -> list[Check]:
@@ -198,19 +219,17 @@ def find(loaded: Loaded) -> Landing:
 
 def obstacles(landing: Landing, is_unverified: bool) -> Iterator[Obstacle]:
     """Tell what speaks against a landing, wherever the base branch is checked out; the gravest first."""
-    again = _again(landing.loaded)
     if landing.is_landed:
         return
     if not landing.repository.contains(landing.old, landing.tip):
         yield moved(landing)
-    now = landing.integration
-    is_over = now.status == "completed" or (now.status == "failed" and now.left_out and not now.error)
-    if landing.tip != now.tip:
-        text = f"'{landing.branch}' is not where integration has left it, at {now.tip[:_SHORT]}"
-        yield Obstacle(UNREADY, text, again)
-    elif not is_over:
+    now, again = landing.integration, _again(landing.loaded)
+    if not landing.is_over:
         line = integration_text.line(now, landing.state.tasks).partition(": ")[2]
         yield Obstacle(UNREADY, f"the latest integration has not come to a good end: {line}", again)
+    elif landing.tip != now.tip:
+        text = f"'{landing.branch}' is not where integration has left it, at {now.tip[:SHORT]}"
+        yield Obstacle(UNREADY, text, again)
     elif not landing.is_verified:
         yield from _unverified(landing, is_unverified)
 
@@ -225,13 +244,16 @@ def moved(landing: Landing) -> Obstacle:
 
 def _unverified(landing: Landing, is_accepted: bool) -> Iterator[Obstacle]:
     """Object to a tree that nobody has seen green."""
-    with_check = our_command("integrate", landing.loaded.project.typed, "--verify-integration", "COMMAND")
-    if commands_of(landing.loaded):
-        text = f"the tree of '{landing.branch}' was not verified: no check has seen it green"
+    check = landing.check
+    command = check.command if check else "COMMAND"
+    with_check = our_command("integrate", landing.loaded.project.typed, "--verify-integration", command)
+    if check:
+        name = integration_text.check_name(check.wave)
+        text = f"the tree of '{landing.branch}' was not verified: the check of {name} has not seen it green"
         if is_accepted:
             text += ", and --unverified is for plans that have nothing to verify with"
-        has_last = bool(landing.loaded.plan.settings.verify_integration)
-        yield Obstacle(UNREADY, text, _again(landing.loaded) if has_last else with_check)
+        # A wave of which nothing new is merged is not validated again.
+        yield Obstacle(UNREADY, text, _again(landing.loaded) if check.wave == LAST else with_check)
     elif not is_accepted:
         text = f"'{landing.branch}' was not verified: the plan has nothing to verify it with"
         yield Obstacle(UNREADY, text, f"{with_check}\nor land it all the same, with --unverified")

@@ -1,7 +1,7 @@
 """What a landing would do and has done, in words and as facts for JSON."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from parallelgen.landing import pull_request
@@ -53,9 +53,10 @@ def landed(landing: Landing, carried: Sequence[str]) -> str:
 
 def kept_aside(landing: Landing, name: str) -> str:
     """Warn of a file that was set aside and could not be put back."""
-    aside = f"{landing.loaded.project.relative}/{ASIDE}/{name}"
+    aside = PurePosixPath(landing.loaded.project.relative, ASIDE, name)
     return (
-        f"WARNING: {printable(name)}: there is something else in its place; it is kept in {printable(aside)}"
+        f"WARNING: {printable(name)}: there is something else in its place; "
+        f"it is kept in {printable(str(aside))}"
     )
 
 
@@ -102,7 +103,7 @@ def _checks(landing: Landing) -> Iterator[str]:
     for check in landing.checks:
         words = pull_request.verdict(landing, check.commit)
         yield f"{integration_text.check_name(check.wave)} ({printable(check.command)}): {words}"
-    yield f"the tree of {landing.tip[:_SHORT]} was {'seen green' if landing.is_verified else 'not verified'}"
+    yield f"the tree of {landing.tip[:_SHORT]} {pull_request.proof(landing)}"
 
 
 def _some(lines: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parallelgen.git import GitError, Repository, branch_ref, call, environment
+from parallelgen.reading.problem import printable
 from parallelgen.running.script import ends_in_order
 
 _GH = "gh"
@@ -17,7 +18,7 @@ _GH = "gh"
 
 @dataclass(frozen=True)
 class Publisher:
-    """Know where a branch goes; `remote` is empty where it goes nowhere.
+    """Know where a branch goes; `remote` is empty where it goes nowhere, and `fault` tells why.
 
     `root` is the folder in which the commands are run, None for the current one.
     """
@@ -25,6 +26,8 @@ class Publisher:
     repository: Repository
     remote: str
     root: Path | None
+    fault: str
+    has_remotes: bool
 
     def push(self, branch: str) -> list[str]:
         """Write the command that pushes a branch, never by force."""
@@ -58,11 +61,18 @@ class Publisher:
             raise GitError(f"error: {words[0]}: {error.strerror}") from error
 
     def _refspec(self, branch: str) -> str:
-        """Write what is pushed: in full where git would add a force to the name, or take it for a tag."""
-        ref = branch_ref(branch)
-        configured = _configured(self.repository, "--get-all", f"remote.{self.remote}.push")
-        is_forced = any(line.startswith("+") for line in configured)
-        return f"{ref}:{ref}" if is_forced or self.repository.commit(f"refs/tags/{branch}") else branch
+        """Write what is pushed: in full where git could take it for another, or send it elsewhere."""
+        ref, common = branch_ref(branch), self.repository.common
+        is_mapped = (
+            _configured(self._folder, f"remote.{self.remote}.push")
+            or _configured(self._folder, "push.default")[-1:] in (["upstream"], ["tracking"])
+            or any((common / folder / self.remote).exists() for folder in ("remotes", "branches"))
+        )
+        return f"{ref}:{ref}" if is_mapped or self.repository.full_name(branch) != ref else branch
+
+    @property
+    def _folder(self) -> Path:
+        return self.root or Path.cwd()
 
 
 def publisher(repository: Repository, base: str) -> Publisher:
@@ -71,7 +81,19 @@ def publisher(repository: Repository, base: str) -> Publisher:
         is_inside = Repository.at(Path.cwd()).common == repository.common
     except (GitError, OSError):
         is_inside = False
-    return Publisher(repository, _remote(repository, base), None if is_inside else repository.root)
+    root = None if is_inside else repository.root
+    folder = root or Path.cwd()
+    known = call("remote", at=folder).stdout.splitlines()
+    remote = _remote(folder, base, known)
+    key = f"branch.{base}.pushRemote"
+    if remote.startswith("-"):
+        return Publisher(repository, "", root, f"git would take the remote '{remote}' for an option", True)
+    fault = f"there is no remote to which '{base}' could be pushed"
+    if known:
+        names = printable(", ".join(known))
+        command = f"git config {shlex.quote(key)} REMOTE"
+        fault = f"'{base}' has no remote of its own among {names}: name it with {command}"
+    return Publisher(repository, remote, root, fault, bool(known))
 
 
 def can_open() -> bool:
@@ -79,12 +101,11 @@ def can_open() -> bool:
     return shutil.which(_GH) is not None
 
 
-def _remote(repository: Repository, branch: str) -> str:
-    known = repository.ask("remote").splitlines()
-    keys = (f"branch.{branch}.pushRemote", "remote.pushDefault", f"branch.{branch}.remote")
-    for key in keys:
+def _remote(folder: Path, branch: str, known: Sequence[str]) -> str:
+    """Name the remote of a branch; empty where nothing tells which of those that are known it is."""
+    for key in (f"branch.{branch}.pushRemote", "remote.pushDefault", f"branch.{branch}.remote"):
         # The last one counts; a branch that follows one of this repository has `.`.
-        found = [name for name in _configured(repository, "--get", key) if name != "."]
+        found = [name for name in _configured(folder, key)[-1:] if name != "."]
         if found:
             return found[0]
     if "origin" in known:
@@ -92,5 +113,5 @@ def _remote(repository: Repository, branch: str) -> str:
     return known[0] if len(known) == 1 else ""
 
 
-def _configured(repository: Repository, how: str, key: str) -> list[str]:
-    return call("config", how, key, at=repository.root).stdout.splitlines()
+def _configured(folder: Path, key: str) -> list[str]:
+    return call("config", "--get-all", key, at=folder).stdout.splitlines()

@@ -56,10 +56,14 @@ def _checks(landing: Landing) -> Iterator[str]:
     for check in landing.checks:
         name = integration_text.check_name(check.wave)
         yield f"- {name}, {_code(check.command)}: {verdict(landing, check.commit)}"
-    if landing.is_verified:
-        yield f"- The tree of {landing.tip} was seen green."
-    else:
-        yield f"- The tree of {landing.tip} was not verified."
+    yield f"- The tree of {landing.tip} {proof(landing)}."
+
+
+def proof(landing: Landing) -> str:
+    """Say whether the tree was seen green, and by what."""
+    if not landing.is_verified:
+        return "was not verified"
+    return "was seen green" if landing.check else "was seen green by a check that is not in the plan"
 
 
 def verdict(landing: Landing, commit: str) -> str:

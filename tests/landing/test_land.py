@@ -162,6 +162,26 @@ def test_what_is_ours_is_put_back_as_it_was_when_git_refuses(crossed: Project) -
     assert after == before
 
 
+def test_what_cannot_be_put_back_after_git_has_refused_is_told(crossed: Project) -> None:
+    script = crossed.directory / "scripts" / "run-parallel.sh"
+    generated = script.read_bytes()
+    tools = crossed.root.parent / "tools"
+    tools.mkdir()
+    real = shutil.which("git")
+    (tools / "git").write_text(
+        f"""#!/bin/sh
+case " $* " in *" merge --ff-only "*) mkdir {script}; exit 1 ;; esac
+exec {real} "$@"
+"""
+    )
+    (tools / "git").chmod(0o755)
+    result = land(crossed, PATH=f"{tools}:{os.environ['PATH']}")
+    kept = f"{crossed.typed}/logs/landing/{crossed.typed}/scripts/run-parallel.sh"
+    assert result.returncode == 2
+    assert f"it is kept in {kept}\n" in result.stderr
+    assert (crossed.root / kept).read_bytes() == generated
+
+
 @pytest.mark.parametrize("how", ["other", "staged"])
 def test_what_cannot_be_carried_over_is_said(crossed: Project, how: str) -> None:
     manifest = crossed.directory / "manifest.json"
@@ -190,15 +210,38 @@ def test_what_a_landing_has_set_aside_that_was_killed_comes_back(crossed: Projec
     stranger = aside.parent / "scripts" / "monitor-live.sh"
     stranger.parent.mkdir()
     stranger.write_text("other\n")
+    old = at(crossed, "main")
     result = land(crossed)
-    assert result.returncode == 0
-    assert (crossed.execution, crossed.manifest["technology"]) == (execution, "rust")
-    assert not aside.exists()
+    assert (result.returncode, at(crossed, "main")) == (2, old)
+    assert "error: nothing is landed while something is kept from a landing that was killed" in result.stderr
     assert stranger.read_text() == "other\n"
     assert (
         f"it is kept in {crossed.typed}/logs/landing/{crossed.typed}/scripts/monitor-live.sh\n"
         in result.stderr
     )
+    assert not aside.exists()
+    stranger.unlink()
+    half = aside.with_name("manifest.json.part")
+    half.write_text("half of a co")
+    assert land(crossed).returncode == 0
+    assert (crossed.execution, crossed.manifest["technology"]) == (execution, "rust")
+    assert not half.exists()
+
+
+def test_what_is_kept_of_a_script_is_not_written_over(crossed: Project) -> None:
+    script = crossed.directory / "scripts" / "run-parallel.sh"
+    kept = crossed.directory / "logs" / "landing" / crossed.typed / "scripts" / "run-parallel.sh"
+    kept.parent.mkdir(parents=True)
+    kept.write_text(script.read_text() + "# by hand\n")
+    result = land(crossed)
+    assert result.returncode == 2
+    assert kept.read_text().endswith("# by hand\n")
+    assert at(crossed, "main") != at(crossed, BRANCH)
+
+
+def test_a_script_of_somebody_else_is_none_of_ours(crossed: Project) -> None:
+    (crossed.directory / "scripts" / "more").write_text("mine\n")
+    refused(crossed, 2, "holds what git does not track", f":\n    {crossed.typed}/scripts/more\n")
 
 
 def test_where_the_base_is_checked_out_nowhere_only_the_branch_moves(integrated: Project) -> None:
@@ -250,6 +293,60 @@ def test_commits_of_somebody_else_were_not_verified(integrated: Project) -> None
     assert land(integrated).returncode == 0
 
 
+def test_a_branch_that_was_set_back_holds_nothing_of_what_was_integrated(integrated: Project) -> None:
+    worktree = integrated.root.parent / "workspaces" / "integration-TS-0001-shop"
+    git(worktree, "reset", "-q", "--hard", "main")
+    refused(integrated, 1, f"error: '{BRANCH}' is not where integration has left it")
+
+
+def validated(project: Project, first: str, second: str = "") -> None:
+    """Give the two waves their validations, in the manifest."""
+    manifest, tasks = project.manifest, (["task-001", "task-002"], ["task-003"])
+    manifest["waves"] = [
+        {"number": number, "tasks": ids, **({"validation": command} if command else {})}
+        for number, ids, command in zip((1, 2), tasks, (first, second), strict=True)
+    ]
+    (project.directory / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    if "execution" not in manifest:
+        git(project.root, "commit", "-qam", "Validate")
+
+
+def test_after_a_red_integration_nothing_is_landed_already(project: Project) -> None:
+    validated(project, "true")
+    words = ("--integrate", "end", "--verify-integration", "test ! -f task-001.txt", "--agent-command", DONE)
+    assert project.run("--wave", "1", *words).returncode == 1
+    refused(project, 1, "error: the latest integration has not come to a good end: failed: a check is red")
+
+
+def test_the_last_check_has_to_have_seen_it(project: Project) -> None:
+    validated(project, "true")
+    words = ("--integrate", "wave", "--verify-integration", "ls README.md", "--agent-command", DONE)
+    assert project.run("--wave", "1", *words).returncode == 0
+    command = ("integrate", project.typed)
+    refused(
+        project, 1, "the check of all of it has not seen it green", f"\n  parallelgen {' '.join(command)}\n"
+    )
+    assert parallelgen(*command, cwd=project.root).returncode == 0
+    assert land(project).returncode == 0
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_the_validation_of_the_last_wave_has_to_have_seen_it_as_it_is_now(
+    project: Project, is_edited: bool
+) -> None:
+    validated(project, "ls README.md", "ls task-003.txt" if is_edited else "")
+    assert project.run("--integrate", "end", "--agent-command", DONE).returncode == 0
+    name, command = "wave 1", "ls README.md"
+    if is_edited:
+        name, command = "wave 2", "ls task-00[13].txt"
+        validated(project, "false", command)
+    again = ("integrate", project.typed, "--verify-integration", command)
+    refused(project, 1, f"the check of {name} has not seen it green", f"--verify-integration '{command}' ")
+    assert parallelgen(*again, cwd=project.root).returncode == 0
+    result = land(project)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_what_is_red_is_not_landed_and_what_is_left_out_does_not_matter(make: Make) -> None:
     project = make("--integrate", "end", "--verify-integration", "! ls task-003.txt", "--agent-command", DONE)
     refused(project, 1, "error: the latest integration has not come to a good end: failed: a check is red")
@@ -265,6 +362,16 @@ def test_what_is_red_is_not_landed_and_what_is_left_out_does_not_matter(make: Ma
 def test_where_there_is_nothing_to_verify_with_it_has_to_be_asked_for(make: Make) -> None:
     project = make("--integrate", "end", "--agent-command", DONE)
     refused(project, 1, "was not verified: the plan has nothing to verify it with", "--unverified")
+    assert (
+        parallelgen("integrate", project.typed, "--verify-integration", "ls", cwd=project.root).returncode
+        == 0
+    )
+    assert "was seen green by a check that is not in the plan\n" in land(project, "--dry-run").stdout
+    assert land(project).returncode == 0
+
+
+def test_what_was_not_verified_is_landed_where_that_is_asked_for(make: Make) -> None:
+    project = make("--integrate", "end", "--agent-command", DONE)
     assert land(project, "--unverified").returncode == 0
     assert (project.root / "task-003.txt").exists()
 
@@ -273,7 +380,9 @@ def test_where_there_is_something_to_verify_with_asking_does_not_help(make: Make
     project = make("--integrate", "end", "--agent-command", DONE)
     words = ("--generate-only", "--verify-integration", "ls *.txt", "--agent-command", DONE)
     assert project.run(*words).returncode == 0
-    words_of_it = "was not verified: no check has seen it green, and --unverified is for plans"
+    words_of_it = (
+        "was not verified: the check of all of it has not seen it green, and --unverified is for plans"
+    )
     refused(
         project, 1, words_of_it, f"\n  parallelgen integrate {project.typed}\n", options=("--unverified",)
     )
@@ -319,6 +428,28 @@ def test_a_submodule_that_is_elsewhere_is_a_change_and_untracked_files_in_it_are
     assert land(project).returncode == 0
 
 
+@pytest.mark.parametrize("how", ["file", "above", "gone"])
+def test_a_repository_that_what_is_landed_would_clear_away_is_left_alone(project: Project, how: str) -> None:
+    lib = project.root / "libs" / "lib"
+    who = ("-c", "user.name=Tess", "-c", "user.email=tess@example.invalid")
+    git(project.root, "init", "-q", str(lib))
+    git(lib, *who, "commit", "-q", "--allow-empty", "-m", "Start")
+    git(project.root, "add", "libs/lib")
+    git(project.root, "commit", "-qm", "Add lib")
+    place = "libs" if how == "above" else "libs/lib"
+    agent = f"git rm -qr --cached libs/lib; rm -rf {place};"
+    if how != "gone":
+        agent += f" mkdir -p $(dirname {place}); echo new >{place};"
+    words = ("--wave", "1", "--skip", "task-002", "--integrate", "end", "--verify-integration", "true")
+    assert project.run(*words, "--agent-command", f"{agent} {DONE}").returncode == 0
+    (lib / "built").write_text("mine\n")
+    refused(project, 2, "holds submodules that are none any more", ":\n    libs/lib\n")
+    assert (lib / "built").read_text() == "mine\n"
+    lib.rename(project.root.parent / "moved")
+    lib.mkdir()
+    assert land(project).returncode == 0
+
+
 def occupy(project: Project, how: str) -> Path:
     """Put something that git does not track where task-001.txt is going to be."""
     place = project.root / "task-001.txt"
@@ -359,6 +490,7 @@ def test_hidden_changes_are_never_written_over(project: Project, flag: str) -> N
 def test_no_setting_makes_it_anything_but_a_fast_forward(integrated: Project, options: str) -> None:
     tip = at(integrated, BRANCH)
     git(integrated.root, "config", "branch.main.mergeOptions", options)
+    git(integrated.root, "config", "pull.twohead", "ours")
     git(integrated.root, "config", "merge.ff", "false")
     git(integrated.root, "config", "merge.autoStash", "true")
     assert land(integrated).returncode == 0
@@ -473,11 +605,35 @@ exec {real} "$@"
 """
     )
     (tools / "git").chmod(0o755)
-    result = land(integrated, PATH=f"{tools}:{os.environ['PATH']}")
-    assert (result.returncode, result.stdout) == (1, "")
+    result = land(integrated, "--json", PATH=f"{tools}:{os.environ['PATH']}")
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["landed"] is False
     assert f"has moved since: '{BRANCH}' does not contain it\n  parallelgen integrate " in result.stderr
     assert git(integrated.root, "log", "-1", "--format=%s") == "Meanwhile\n"
     assert not (integrated.root / "task-001.txt").exists()
+
+
+@pytest.mark.parametrize("how", ["other", "hook"])
+def test_a_branch_that_is_elsewhere_after_the_merge_is_told(integrated: Project, how: str) -> None:
+    if how == "hook":
+        hook = integrated.root / ".git" / "hooks" / "post-merge"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text("#!/bin/sh\ngit commit -q --allow-empty -m Hooked\n")
+        hook.chmod(0o755)
+    tools = integrated.root.parent / "tools"
+    tools.mkdir()
+    real = shutil.which("git")
+    (tools / "git").write_text(
+        f"""#!/bin/sh
+case "{how} $* " in "other "*" merge --ff-only "*) {real} checkout -q -b other ;; esac
+exec {real} "$@"
+"""
+    )
+    (tools / "git").chmod(0o755)
+    result = land(integrated, "--json", PATH=f"{tools}:{os.environ['PATH']}")
+    assert result.returncode == 1
+    assert "error: git has merged, and 'main' is at " in result.stderr
+    assert json.loads(result.stdout)["landed"] is (how == "hook")
 
 
 def test_the_hooks_of_the_checkout_are_run(integrated: Project) -> None:
@@ -502,9 +658,13 @@ def test_a_signal_does_not_cut_it_in_half(integrated: Project, number: signal.Si
         [BIN / "parallelgen", "land", integrated.typed, "--push"],
         cwd=integrated.root,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
+    assert process.stderr
     wait_for(integrated.root.parent / "begun")
+    process.send_signal(number)
+    assert process.stderr.readline() == "Ending as soon as git is through.\n"
     process.send_signal(number)
     (integrated.root.parent / "go").touch()
     out, _ = process.communicate(timeout=20)
@@ -551,6 +711,57 @@ def test_the_next_commands_are_those_of_the_remote_that_git_would_take(integrate
         git(integrated.root, "config", key, name)
         quoted = "'mine'\"'\"'s'" if "'" in name else name
         assert f"\nNext step: git push {quoted} main\n" in land(integrated, "--dry-run").stdout
+
+
+@pytest.mark.parametrize("how", ["file", "mapped", "upstream", "tag"])
+def test_a_name_that_could_be_sent_elsewhere_is_written_in_full(integrated: Project, how: str) -> None:
+    remote = add_remote(integrated)
+    old = at(integrated, "main")
+    if how == "file":
+        git(integrated.root, "remote", "remove", "origin")
+        file = integrated.root / ".git" / "remotes" / "origin"
+        file.parent.mkdir()
+        file.write_text(f"URL: {remote}\nPush: +refs/heads/main:refs/heads/main\n")
+        git(integrated.root, "config", "branch.main.remote", "origin")
+    elif how == "mapped":
+        git(integrated.root, "config", "remote.origin.push", "refs/heads/main:refs/heads/prod")
+    elif how == "upstream":
+        git(integrated.root, "config", "push.default", "upstream")
+        git(integrated.root, "config", "branch.main.remote", "origin")
+        git(integrated.root, "config", "branch.main.merge", "refs/heads/prod")
+    else:
+        git(integrated.root, "tag", "main", f"{old}^{{tree}}")
+    theirs = git(integrated.root, "commit-tree", "-p", old, "-m", "Theirs", f"{old}^{{tree}}").strip()
+    git(remote, "fetch", "-q", str(integrated.root), theirs)
+    git(remote, "update-ref", "refs/heads/main", theirs)
+    assert land(integrated, "--push").returncode == 1
+    assert git(remote, "for-each-ref", "--format=%(refname) %(objectname)") == f"refs/heads/main {theirs}\n"
+    git(remote, "update-ref", "refs/heads/main", old)
+    assert land(integrated, "--push").returncode == 0
+    tip = git(integrated.root, "rev-parse", "refs/heads/main")
+    assert git(remote, "for-each-ref", "--format=%(refname) %(objectname)") == f"refs/heads/main {tip}"
+
+
+def test_the_settings_are_those_of_the_folder_in_which_it_is_pushed(integrated: Project) -> None:
+    add_remote(integrated)
+    worktree = integrated.root.parent / "workspaces" / "task-001"
+    git(integrated.root, "config", "extensions.worktreeConfig", "true")
+    git(worktree, "config", "--worktree", "remote.origin.push", "+refs/heads/*:refs/heads/*")
+    shown = land(integrated, "--dry-run", cwd=worktree).stdout
+    assert "\nNext step: git push origin refs/heads/main:refs/heads/main\n" in shown
+    assert "\nNext step: git push origin main\n" in land(integrated, "--dry-run").stdout
+
+
+def test_a_remote_that_is_none_is_told(integrated: Project) -> None:
+    add_remote(integrated, "one")
+    add_remote(integrated, "two")
+    command = "git config branch.main.pushRemote REMOTE"
+    told = f"'main' has no remote of its own among one, two: name it with {command}"
+    refused(integrated, 2, f"error: {told}\n", options=("--push",))
+    assert f"\nIt cannot be pushed: {told}\n" in land(integrated, "--dry-run").stdout
+    git(integrated.root, "config", "remote.pushDefault", "--force")
+    refused(integrated, 2, "git would take the remote '--force' for an option", options=("--push",))
+    assert "git push" not in land(integrated).stdout
 
 
 def gh(project: Project, status: int = 0) -> str:
@@ -700,6 +911,15 @@ def test_what_was_landed_and_cleaned_up_can_still_be_pushed(integrated: Project)
     assert result.returncode == 0
     assert result.stdout.startswith(f"'main' contains '{BRANCH}' (")
     assert git(remote, "rev-parse", "main").strip() == at(integrated, "main")
+
+
+def test_a_directory_that_is_the_top_of_its_repository(build: Callable[..., Project]) -> None:
+    project = build(place=".")
+    for name in ("tasks", "prompts", "README.md"):
+        assert (project.root / name).exists()
+    assert project.run(*GREEN).returncode == 0
+    assert land(project).returncode == 0
+    assert (project.root / "task-003.txt").exists()
 
 
 def test_push_and_pull_request_exclude_each_other(project: Project) -> None:
