@@ -269,7 +269,9 @@ class Survey:
         uses = dict.fromkeys(self._repository.in_use(), "an operation is under way on it")
         for folder in set(self._owners.values()):
             if base := read_record(Path(folder, "logs", "state", "run")).get("base_branch"):
-                uses[branch_ref(base)] = f"the base branch of {self._shown(Path(folder))}"
+                # As people have typed it.
+                for name in (branch_ref(base), self._repository.full_name(base)):
+                    uses[name] = f"the base branch of {self._shown(Path(folder))}"
         if self.base:
             uses[self.base.name] = "the base branch"
         for ref in self._refs.values():

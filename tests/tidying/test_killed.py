@@ -49,8 +49,8 @@ PARTS = [
     Part(status="aside", odds=("detached",)),
     Part(odds=("modified",)),
 ]
-# In the suite of the many files that are deleted every so many is one before which it dies.
-STRIDE = int(os.environ.get("CLEAN_STRIDE", "30"))
+# Of the many files that are deleted, every so many is one before which it dies: with 1 each, in ten minutes.
+STRIDE = int(os.environ.get("CLEAN_STRIDE", "60"))
 
 
 class Stage:
@@ -111,11 +111,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 def few(steps: list[str]) -> list[int]:
-    """Choose before which steps to die: before each, but of those that delete only before some."""
+    """Choose before which steps to die: of those that delete, and of the others, some or all."""
     deleting = [n for n, step in enumerate(steps, 1) if step in ("os.remove", "os.rmdir", "os.chmod")]
-    return sorted(
-        {n for n, _ in enumerate(steps, 1)} - set(deleting) | set(deleting[::STRIDE]) | {len(steps)}
-    )
+    others = sorted({n for n, _ in enumerate(steps, 1)} - set(deleting))
+    return sorted({*deleting[::STRIDE], *others[:: 1 if STRIDE == 1 else 4], len(steps)})
 
 
 def values_lost(before: Snapshot, after: Snapshot, expendable: set[Path]) -> list[str]:
@@ -164,7 +163,10 @@ def test_what_a_run_has_made_since_stays(stage: Stage) -> None:
     _, steps = stage.clean()
     # Where a worktree is half gone: of those with the three renames of each, and where files are deleted.
     renames = [n for n, step in enumerate(steps, 1) if step == "os.rename"]
-    moments = renames[3:12] + [n for n, step in enumerate(steps, 1) if step == "os.remove"][3 :: STRIDE * 3]
+    moments = (
+        renames[4 : 12 : 1 if STRIDE == 1 else 4]
+        + [n for n, step in enumerate(steps, 1) if step == "os.remove"][3 :: STRIDE * 3]
+    )
     for step in sorted(moments):
         stage.reset()
         stage.clean(step)

@@ -30,6 +30,7 @@ from tests.tidying.world import (
     attempt,
 )
 
+# Some thousand find what the few of the suite do not; a few seconds each.
 EXAMPLES = int(os.environ.get("CLEAN_EXAMPLES", "8"))
 KEPT = re.compile(r"refs/parallelgen/.*/[0-9a-f]{12}")
 ONE_HOUR = ("--older-than", "1h")
