@@ -218,8 +218,9 @@ def _described(thing: Thing) -> str:
 
 def _summary(outcomes: Sequence[Outcome], again: str) -> str:
     gone = [thing for outcome in outcomes for thing in outcome.gone]
-    size = size_text(sum(thing.size for thing in gone))
-    lines = ["", f"{size} can be freed. To remove what can go: {again}" if gone else "Nothing can go."]
+    size = sum(thing.size for thing in gone)
+    freed = f"{size_text(size)} can be freed. " if size else ""
+    lines = ["", f"{freed}To remove what can go: {again}" if gone else "Nothing can go."]
     patterns = {pattern for outcome in outcomes for thing in outcome.stays for pattern in thing.ignored}
     if patterns:
         words = [word for pattern in sorted(patterns) for word in ("--ignored", pattern)]

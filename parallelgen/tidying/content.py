@@ -1,5 +1,6 @@
 """What a worktree holds that is nowhere else: each file of it is accounted for, or holds it."""
 
+import re
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from parallelgen.tidying.files import Files, Stats, cover
 from parallelgen.tidying.ignored import Origin
 
 _SHOWN = 3
+_SPECIAL = re.compile(r"[\\*?\[]| $")  # what is more than a letter in a pattern of gitignore
 _GITLINK = "160000"
 _OWN_REFS = ("refs/worktree", "refs/bisect", "refs/rewritten")
 _STATUS = (
@@ -33,6 +35,8 @@ class Held:
 def what_holds(repository: Repository, worktree: Path, side: Path, files: Files, origin: Origin) -> Held:
     """Say what would be lost with a worktree, of which `side` is git's own folder."""
     tree = _Tree(repository, worktree, side, files.stats, files.links, origin)
+    if len({device for device, _ in files.folders}) > 1:
+        return Held(["it reaches to another disk"])
     try:
         refs = repository.ask("for-each-ref", "--format=%(refname)", *_OWN_REFS, at=worktree).split()
         own = {
@@ -96,7 +100,10 @@ class _Tree:
         found_inside = [self._module(path, stats) for path, stats in modules.items()]
         return Held(
             [*held, *(reason for inner in found_inside for reason in inner.reasons)],
-            [*(f"/{name}" for name in names), *(name for inner in found_inside for name in inner.ignored)],
+            [
+                *(_SPECIAL.sub(r"\\\g<0>", f"/{name}") for name in names),
+                *(name for inner in found_inside for name in inner.ignored),
+            ],
         )
 
     def _shown(self, names: Iterable[str]) -> list[str]:

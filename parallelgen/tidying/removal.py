@@ -32,11 +32,11 @@ def alone(repository: Repository) -> Iterator[None]:
     path = repository.common / FOLDER / "clean.lock"
     try:
         path.parent.mkdir(exist_ok=True)
-        opened = path.open("a")
-    except OSError as error:
-        raise NotRemovedError(f"error: cannot write '{path}': {error.strerror}") from error
-    with opened as lock:
+        lock = path.open("a")
         fcntl.flock(lock, fcntl.LOCK_EX)
+    except OSError as error:
+        raise NotRemovedError(f"error: cannot lock '{path}': {error.strerror}") from error
+    with lock:
         yield
 
 
@@ -83,7 +83,7 @@ def recover(repository: Repository) -> Iterator[OSError]:
 
 def left_over(repository: Repository) -> list[Path]:
     """List git's own folders of worktrees of which a removal has left something on the disk."""
-    return sorted(_removing(repository).glob("*"))
+    return sorted(side for side in _removing(repository).glob("*") if side.is_dir())
 
 
 def half_way(repository: Repository) -> list[tuple[Path, Path]]:
