@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -91,6 +92,11 @@ def parallelgen(
         timeout=120,
         check=False,
     )
+
+
+def without_size(report: str) -> str:
+    """Take out of a report what differs from disk to disk."""
+    return re.sub(r"\nWorktrees on disk: .*\n", "", report)
 
 
 Tasks = Sequence[tuple[str, int, Sequence[str]]]

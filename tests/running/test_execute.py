@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import BIN, DONE, Project, git, parallelgen
+from tests.conftest import BIN, DONE, Project, git, parallelgen, without_size
 
 SLOW = 'touch "../started-$PARALLEL_TASK"; sleep 60 & wait'
 
@@ -65,7 +65,7 @@ def test_a_whole_run(project: Project) -> None:
         "\n"
         "Overall: 2/2 tasks complete in Wave 1\n"
     ) in rest
-    assert result.stdout.endswith(
+    assert without_size(result.stdout).endswith(
         """
 === Parallel Execution Complete ===
 
@@ -108,7 +108,7 @@ def test_failures_are_told_and_a_retry_mends_them(project: Project) -> None:
     result = project.run("--agent-command", bad)
     assert (result.returncode, result.stderr) == (1, "")
     assert "  task-001-users: FAILED (exit_code_3)\n" in result.stdout
-    assert result.stdout.endswith(
+    assert without_size(result.stdout).endswith(
         f"""
 === Parallel Execution Failed ===
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from parallelgen.cli import cli
 from parallelgen.planning.plan import Plan
 from parallelgen.settings import Settings
 from parallelgen.writing import render
-from tests.conftest import BIN, DONE, Project, git, parallelgen
+from tests.conftest import BIN, DONE, Project, git, parallelgen, without_size
 from tests.running.test_execute import left_over, wait_for
 
 TASKS = """\
@@ -243,7 +242,7 @@ def test_a_run_that_integrates_at_its_end(project: Project) -> None:
     assert "\nIntegration: all of it is green\n" in result.stdout
     branch, place = "integration/TS-0001-shop", "../workspaces/integration-TS-0001-shop"
     tip = git(project.root, "rev-parse", branch)[:12]
-    shown = re.sub(r"\nWorktrees on disk: 4, .*\n", "", result.stdout)
+    shown = without_size(result.stdout)
     assert shown.endswith(
         f"""
 Integration: completed, 3/3 tasks merged
