@@ -2,15 +2,14 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import FrameType
 
 from parallelgen import start
 from parallelgen.git import GitError, Repository, Worktree, branch_ref, call, operations
-from parallelgen.landing.carry import Cargo
 from parallelgen.landing.landing import REFUSED, SHORT, LandError, Landing, Obstacle
 from parallelgen.reading.problem import printable
 from parallelgen.tidying.conversion import altered
@@ -50,14 +49,6 @@ def find_checkout(landing: Landing) -> Checkout | Obstacle:
     return Checkout(path, side)
 
 
-@dataclass(frozen=True)
-class Moved:
-    """Hold what came of a move: the signal that came meanwhile, or 0; what of ours was put back."""
-
-    signal: int = 0
-    carried: Sequence[str] = ()
-
-
 def obstacles(landing: Landing, checkout: Checkout | Obstacle) -> Iterator[Obstacle]:
     """Tell what is in the way where the base branch is checked out."""
     if landing.is_landed:
@@ -71,8 +62,8 @@ def obstacles(landing: Landing, checkout: Checkout | Obstacle) -> Iterator[Obsta
     under_way = operations(checkout.side)
     if under_way:
         yield Obstacle(REFUSED, f"'{path}' is in the middle of something: {', '.join(under_way)}")
-    cargo = cargo_of(landing, path)
-    changed = [name for name in _changed(landing, path) if not cargo.is_ours(name)]
+    carried = _carried_over(landing, path)
+    changed = [name for name in _changed(landing, path) if name not in carried]
     if changed:
         text = f"'{landing.base}' is checked out in '{path}', with changes that are not committed"
         yield Obstacle(
@@ -85,22 +76,17 @@ def obstacles(landing: Landing, checkout: Checkout | Obstacle) -> Iterator[Obsta
         text = f"'{path}' holds submodules that are none any more in what is landed"
         hint = "Clear them with git submodule deinit, or move them away, and land again."
         yield Obstacle(REFUSED, f"{text}:{_listed(filled)}", hint)
-    lost = [name for name in _altered(landing, path) if name not in changed and not cargo.is_ours(name)]
+    lost = [name for name in _altered(landing, path) if name not in changed]
     if lost:
         text = (
             f"'{path}' has changes that git does not see (a filter, line ends, a flag), and would write over"
         )
         hint = "Move them away, run git checkout -- for them, and land again."
         yield Obstacle(REFUSED, f"{text}:{_listed(lost)}", hint)
-    blocking = [name for name in _in_the_way(landing, path) if not cargo.is_ours(name)]
+    blocking = _in_the_way(landing, path)
     if blocking:
         text = f"'{path}' holds what git does not track, and what is landed has files there"
         yield Obstacle(REFUSED, f"{text}:{_listed(blocking)}", "Move them away, and land again.")
-    for name in _carried(landing, cargo):
-        fault = cargo.fault(name, landing.old, landing.tip)
-        if fault:
-            text = f"what is landed changes {printable(name)}, which cannot be carried over: {fault}"
-            yield Obstacle(REFUSED, text, "Commit it, or put it away, and land again.")
     if _merge_options(landing, path):
         key = f"branch.{landing.base}.mergeOptions"
         yield Obstacle(
@@ -108,45 +94,34 @@ def obstacles(landing: Landing, checkout: Checkout | Obstacle) -> Iterator[Obsta
         )
 
 
-def cargo_of(landing: Landing, path: Path) -> Cargo:
-    """Name what is ours in a checkout."""
-    return Cargo(landing.repository, path, landing.loaded)
+def advance(landing: Landing, checkout: Checkout) -> int:
+    """Move the base branch to the tip; return the signal that has come meanwhile, or 0.
 
-
-def advance(landing: Landing, checkout: Checkout, on_left: Callable[[str], None]) -> Moved:
-    """Move the base branch to the tip; `on_left` is called with what of ours could not be put back.
-
-    What has not come to its end is undone. Raises GitError, CarryError; LandError when git has ended well
-    and the branch is elsewhere.
+    What has not come to its end is undone. Raises GitError, and LandError when git has ended well and the
+    branch is elsewhere.
     """
     repository = landing.repository
-    carried: list[str] = []
     with _undisturbed() as caught:
         if checkout.path is None:
             words = ("update-ref", "-m", f"land: {landing.branch}", landing.ref, landing.tip, landing.old)
             repository.change(*words)
         else:
-            cargo = cargo_of(landing, checkout.path)
-            try:
-                cargo.set_aside(_carried(landing, cargo))
-                _merge(landing, checkout.path)
-            finally:
-                carried, left = cargo.put_back()
-                for name in left:
-                    on_left(name)
+            _merge(landing, checkout.path)
     now = repository.commit(landing.ref)
     if now != landing.tip:
         ends = f"at {now[:SHORT]}, not at {landing.tip[:SHORT]}"
         raise LandError(f"error: git has merged, and '{landing.base}' is {ends}: look what has moved it")
-    return Moved(caught[0] if caught else 0, carried)
+    return caught[0] if caught else 0
 
 
-def _carried(landing: Landing, cargo: Cargo) -> list[str]:
-    """List what is ours and would be written over."""
-    incoming = {change.path for change in landing.changes}
-    changed = [name for name in _changed(landing, cargo.root) if os.path.lexists(cargo.root / name)]
-    found = [*(name for name in changed if name in incoming), *_in_the_way(landing, cargo.root)]
-    return [name for name in found if cargo.is_ours(name)]
+def _carried_over(landing: Landing, path: Path) -> set[str]:
+    """Name what a run writes in a checkout and git leaves as it is there, for no other version comes in."""
+    project = landing.loaded.project
+    if path.resolve() != project.root.resolve():
+        return set()
+    written = ("manifest.json", *(f"scripts/{name}" for name in landing.loaded.scripts))
+    ours = {str(PurePosixPath(project.relative, name)) for name in written}
+    return ours - {change.path for change in landing.changes}
 
 
 def _in_the_way(landing: Landing, path: Path) -> list[str]:

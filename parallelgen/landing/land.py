@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from parallelgen import ParallelgenError
 from parallelgen.landing import fast_forward, landing, landing_text, publish, pull_request
-from parallelgen.landing.fast_forward import Checkout, Moved
+from parallelgen.landing.fast_forward import Checkout
 from parallelgen.landing.landing import REFUSED, UNREADY, LandError, Landing, Obstacle
 from parallelgen.landing.publish import Publisher
 from parallelgen.running.execute import load
@@ -73,14 +73,6 @@ def land(typed: str, chosen: Settings, options: Options, screen: Screen) -> int:
     if loaded is None:
         return NOTHING_RUN
     planned = landing.find(loaded)
-    if not options.dry_run:
-        # What a landing has left that was killed.
-        _, left = fast_forward.cargo_of(planned, loaded.project.root).put_back()
-        for name in left:
-            screen.complain(landing_text.kept_aside(planned, name))
-        if left:
-            screen.complain("error: nothing is landed while something is kept from a landing that was killed")
-            return REFUSED
     prepared = _prepare(planned, options)
     status, is_landed = prepared.status, False
     if options.dry_run:
@@ -126,14 +118,10 @@ def _land(prepared: _Prepared, options: Options, screen: Screen) -> int:
     planned = prepared.landing
     assert isinstance(prepared.checkout, Checkout)
     write_if_changed(planned.loaded.project.directory / _BODY, pull_request.body(planned))
-    moved = Moved()
+    stopped = 0
     if not planned.is_landed:
         try:
-            moved = fast_forward.advance(
-                planned,
-                prepared.checkout,
-                lambda name: screen.complain(landing_text.kept_aside(planned, name)),
-            )
+            stopped = fast_forward.advance(planned, prepared.checkout)
         except LandError as error:
             screen.complain(str(error))
             return UNREADY
@@ -143,9 +131,9 @@ def _land(prepared: _Prepared, options: Options, screen: Screen) -> int:
             screen.complain(f"{error}\n{landing.moved(planned)}")
             return UNREADY
     if not options.as_json:
-        screen.say(landing_text.landed(planned, moved.carried))
-    if moved.signal:
-        return 128 + moved.signal
+        screen.say(landing_text.landed(planned))
+    if stopped:
+        return 128 + stopped
     commands = prepared.push if options.push else prepared.pr if options.pr else []
     for words in commands:
         if prepared.publisher.run(words, options.as_json):

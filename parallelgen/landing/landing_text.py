@@ -1,11 +1,10 @@
 """What a landing would do and has done, in words and as facts for JSON."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from parallelgen.landing import pull_request
-from parallelgen.landing.carry import ASIDE
 from parallelgen.landing.landing import Landing, Obstacle
 from parallelgen.reading.problem import printable
 from parallelgen.running import integration_text
@@ -41,23 +40,12 @@ def preview(
     return "\n".join([*lines, f"Exit status of a landing: {status}. Nothing has changed."])
 
 
-def landed(landing: Landing, carried: Sequence[str]) -> str:
-    """Say that it is landed, and which files with changes of ours have new contents below these."""
+def landed(landing: Landing) -> str:
+    """Say that it is landed."""
     lines = [_done(landing)]
-    if carried:
-        lines += ["Carried over, for it has changed what parallelgen has written:", *_some(carried)]
     if any(change.is_submodule for change in landing.changes):
         lines.append("Submodules have changed: git submodule update --init")
     return "\n".join(lines)
-
-
-def kept_aside(landing: Landing, name: str) -> str:
-    """Warn of a file that was set aside and could not be put back."""
-    aside = PurePosixPath(landing.loaded.project.relative, ASIDE, name)
-    return (
-        f"WARNING: {printable(name)}: there is something else in its place; "
-        f"it is kept in {printable(str(aside))}"
-    )
 
 
 def _done(landing: Landing) -> str:

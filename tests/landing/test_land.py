@@ -137,111 +137,15 @@ def crossed(make: Make) -> Project:
     return project
 
 
-def test_what_is_ours_is_carried_over_where_other_versions_of_it_are_landed(crossed: Project) -> None:
-    script = crossed.directory / "scripts" / "run-parallel.sh"
-    generated, mode, execution = script.read_bytes(), script.stat().st_mode, crossed.execution
-    assert land(crossed, "--dry-run").returncode == 0
-    result = land(crossed)
-    assert (result.returncode, result.stderr) == (0, "")
-    assert f"\n  {crossed.typed}/manifest.json\n  {crossed.typed}/scripts/run-parallel.sh\n" in result.stdout
-    assert (script.read_bytes(), script.stat().st_mode) == (generated, mode)
-    assert (crossed.manifest["technology"], crossed.execution) == ("rust", execution)
-    assert (crossed.directory / "scripts" / "more").read_text() == "more\n"
-    assert git(crossed.root, "show", f"HEAD:{crossed.typed}/scripts/run-parallel.sh") == "theirs\n"
-    assert not (crossed.directory / "logs" / "landing").exists()
-    git(crossed.root, "checkout", "-q", "HEAD", "--", f"{crossed.typed}/manifest.json")
-    assert crossed.manifest["technology"] == "rust"
-
-
-def test_what_is_ours_is_put_back_as_it_was_when_git_refuses(crossed: Project) -> None:
-    (crossed.root / ".git" / "refs" / "heads" / "main.lock").touch()
-    before = seen(crossed.directory)
-    assert land(crossed).returncode == 2
-    after = seen(crossed.directory)
-    del after["logs/pull-request.md"]
-    assert after == before
-
-
-def test_what_cannot_be_put_back_after_git_has_refused_is_told(crossed: Project) -> None:
-    script = crossed.directory / "scripts" / "run-parallel.sh"
-    generated = script.read_bytes()
-    tools = crossed.root.parent / "tools"
-    tools.mkdir()
-    real = shutil.which("git")
-    (tools / "git").write_text(
-        f"""#!/bin/sh
-case " $* " in *" merge --ff-only "*) mkdir {script}; exit 1 ;; esac
-exec {real} "$@"
-"""
-    )
-    (tools / "git").chmod(0o755)
-    result = land(crossed, PATH=f"{tools}:{os.environ['PATH']}")
-    kept = f"{crossed.typed}/logs/landing/{crossed.typed}/scripts/run-parallel.sh"
-    assert result.returncode == 2
-    assert f"it is kept in {kept}\n" in result.stderr
-    assert (crossed.root / kept).read_bytes() == generated
-
-
-@pytest.mark.parametrize("how", ["other", "staged"])
-def test_what_cannot_be_carried_over_is_said(crossed: Project, how: str) -> None:
-    manifest = crossed.directory / "manifest.json"
-    if how == "other":
-        manifest.write_text(manifest.read_text().replace('"Shop"', '"My shop"'))
-        words = "cannot be carried over: it has other changes than those in 'execution'"
-    else:
-        git(crossed.root, "add", str(manifest))
-        words = "cannot be carried over: it is staged"
-    refused(crossed, 2, f"error: what is landed changes {crossed.typed}/manifest.json, which {words}")
-
-
-@pytest.mark.parametrize("has_merged", [False, True])
-def test_what_a_landing_has_set_aside_that_was_killed_comes_back(crossed: Project, has_merged: bool) -> None:
-    name = f"{crossed.typed}/manifest.json"
-    execution = crossed.execution
-    aside = crossed.directory / "logs" / "landing" / name
-    aside.parent.mkdir(parents=True)
-    shutil.copy(crossed.root / name, aside)
-    git(crossed.root, "checkout", "-q", "--", name)
-    if has_merged:
-        shutil.rmtree(crossed.directory / "scripts")
-        git(crossed.root, "merge", "-q", "--ff-only", BRANCH)
-        git(crossed.root, "clean", "-fdq", f"{crossed.typed}/scripts")
-        (crossed.directory / "scripts" / "monitor-live.sh").write_text("new\n")
-    stranger = aside.parent / "scripts" / "monitor-live.sh"
-    stranger.parent.mkdir()
-    stranger.write_text("other\n")
-    old = at(crossed, "main")
-    result = land(crossed)
-    assert (result.returncode, at(crossed, "main")) == (2, old)
-    assert "error: nothing is landed while something is kept from a landing that was killed" in result.stderr
-    assert stranger.read_text() == "other\n"
-    assert (
-        f"it is kept in {crossed.typed}/logs/landing/{crossed.typed}/scripts/monitor-live.sh\n"
-        in result.stderr
-    )
-    assert not aside.exists()
-    stranger.unlink()
-    half = aside.with_name("manifest.json.part")
-    half.write_text("half of a co")
-    assert land(crossed).returncode == 0
-    assert (crossed.execution, crossed.manifest["technology"]) == (execution, "rust")
-    assert not half.exists()
-
-
-def test_what_is_kept_of_a_script_is_not_written_over(crossed: Project) -> None:
-    script = crossed.directory / "scripts" / "run-parallel.sh"
-    kept = crossed.directory / "logs" / "landing" / crossed.typed / "scripts" / "run-parallel.sh"
-    kept.parent.mkdir(parents=True)
-    kept.write_text(script.read_text() + "# by hand\n")
-    result = land(crossed)
-    assert result.returncode == 2
-    assert kept.read_text().endswith("# by hand\n")
-    assert at(crossed, "main") != at(crossed, BRANCH)
-
-
-def test_a_script_of_somebody_else_is_none_of_ours(crossed: Project) -> None:
+def test_what_is_ours_is_in_the_way_where_other_versions_of_it_are_landed(crossed: Project) -> None:
+    refused(crossed, 2, "with changes that are not committed", f":\n    {crossed.typed}/manifest.json\n")
+    git(crossed.root, "checkout", "-q", "--", f"{crossed.typed}/manifest.json")
     (crossed.directory / "scripts" / "more").write_text("mine\n")
-    refused(crossed, 2, "holds what git does not track", f":\n    {crossed.typed}/scripts/more\n")
+    names = f":\n    {crossed.typed}/scripts/more\n    {crossed.typed}/scripts/run-parallel.sh\n"
+    refused(crossed, 2, "holds what git does not track", names)
+    shutil.rmtree(crossed.directory / "scripts")
+    assert land(crossed).returncode == 0
+    assert crossed.manifest["technology"] == "rust"
 
 
 def test_where_the_base_is_checked_out_nowhere_only_the_branch_moves(integrated: Project) -> None:
