@@ -12,6 +12,7 @@ from typing import Any
 
 from parallelgen import ParallelgenError
 from parallelgen.git import GitError, Repository, branch_name
+from parallelgen.reading.problem import printable
 from parallelgen.running import execute, records
 from parallelgen.running.project import project_root
 from parallelgen.running.records import Recorded
@@ -194,7 +195,7 @@ def _tell(directory: str, outcome: Outcome, choice: Choice, screen: Screen) -> N
     if choice.as_json:
         screen.say(json.dumps(_facts(directory, outcome, choice.yes)))
     else:
-        screen.say("\n".join(_report(directory, outcome, choice.yes)))
+        screen.say("\n".join(map(printable, _report(directory, outcome, choice.yes))))
 
 
 def _report(directory: str, outcome: Outcome, is_done: bool) -> Iterator[str]:
