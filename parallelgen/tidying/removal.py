@@ -15,7 +15,7 @@ from pathlib import Path
 from parallelgen import ParallelgenError
 from parallelgen.git import Repository, read_tie
 from parallelgen.tidying.files import read_files
-from parallelgen.tidying.owners import FOLDER
+from parallelgen.tidying.owners import FOLDER, where
 from parallelgen.tidying.system import at_work_in, mounted_in
 
 SUFFIX = ".removing"
@@ -212,7 +212,7 @@ def _names(worktree: Path, side: Path) -> bool:
         told = os.fsdecode((worktree / ".git").read_bytes()).removeprefix("gitdir: ").rstrip("\n")
     except OSError:
         return False
-    return Path(os.path.normpath(worktree / told)) == side
+    return where(worktree / told) == where(side)
 
 
 def _removing(repository: Repository) -> Path:

@@ -99,6 +99,15 @@ def test_processes_are_seen_that_have_a_file_open_or_came_through_a_link(world: 
     assert list(moved.iterdir()) == []
 
 
+def test_a_project_that_was_moved_and_is_reached_by_a_link(tmp_path: Path) -> None:
+    world = World(tmp_path / "home").build([Part()])
+    (tmp_path / "home").rename(tmp_path / "disk")
+    (tmp_path / "home").symlink_to("disk")
+    assert clean(world, "--yes").returncode == 0
+    assert list(world.workspaces.iterdir()) == []
+    assert {path.name for path in world.owners.parent.iterdir()} == {"clean.lock", "owners"}
+
+
 def test_a_worktree_that_somebody_has_made_after_the_run_is_not_the_run_s(world: World) -> None:
     thing = world.things[0]
     assert clean(world, "--yes").returncode == 0
