@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from types import FrameType
 
 from parallelgen import start
-from parallelgen.git import GitError, Repository, Worktree, branch_ref, call, operations
+from parallelgen.git import GitError, Repository, Worktree, branch_ref, call, entries, operations
 from parallelgen.landing.landing import REFUSED, SHORT, LandError, Landing, Obstacle
 from parallelgen.reading.problem import printable
 from parallelgen.tidying.conversion import altered
@@ -132,7 +132,7 @@ def _in_the_way(landing: Landing, path: Path) -> list[str]:
     # So many names fit into a command line.
     for first in range(0, len(places), 500):
         words = ("--literal-pathspecs", "ls-files", "--others", "-z", "--", *places[first : first + 500])
-        found += _split(landing.repository.ask(*words, at=path))
+        found += entries(landing.repository.ask(*words, at=path))
     return found
 
 
@@ -228,11 +228,7 @@ def _worktrees(repository: Repository) -> list[Worktree]:
 def _changed(landing: Landing, path: Path) -> list[str]:
     """List the tracked files that differ from the last commit; what a submodule does not track is none."""
     words = ("status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=untracked")
-    return [entry[3:] for entry in _split(landing.repository.ask(*words, at=path))]
-
-
-def _split(text: str) -> list[str]:
-    return text.removesuffix("\0").split("\0") if text else []
+    return [entry[3:] for entry in entries(landing.repository.ask(*words, at=path))]
 
 
 def _listed(names: Sequence[str]) -> str:

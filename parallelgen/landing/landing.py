@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from parallelgen import ParallelgenError
-from parallelgen.git import Repository, branch_ref, call
+from parallelgen.git import Repository, branch_ref, call, entries
 from parallelgen.running import integration_text, records
 from parallelgen.running.integration import LAST, Integration
 from parallelgen.running.progress import RunState
@@ -138,8 +138,7 @@ class Landing:
     def changes(self) -> list[Change]:
         """List the files that change in the base branch."""
         words = ("diff-tree", "-r", "--no-renames", "--raw", "-z", self.old, self.tip, "--")
-        text = "" if self.is_landed else self.repository.ask(*words)
-        parts = text.removesuffix("\0").split("\0") if text else []
+        parts = [] if self.is_landed else entries(self.repository.ask(*words))
         facts = (entry.split(" ") for entry in parts[::2])
         return [
             Change(letter, path, *facts_of)
