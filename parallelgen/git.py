@@ -49,6 +49,7 @@ _ENVIRONMENT = {
     "GIT_GRAFT_FILE": os.devnull,
 }
 _READS = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1"}
+SHORT = 12  # digits of a commit, as people are shown it
 _HEADS = "refs/heads/"
 _USAGE = 129  # how git ends that does not know an option
 # What stands in git's folder of a working tree as long as an operation is under way there.

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from types import FrameType
 
 from parallelgen import start
-from parallelgen.git import GitError, Repository, Worktree, branch_ref, call, entries, operations
-from parallelgen.landing.landing import REFUSED, SHORT, LandError, Landing, Obstacle
+from parallelgen.git import SHORT, GitError, Repository, Worktree, branch_ref, call, entries, operations
+from parallelgen.landing.landing import REFUSED, LandError, Landing, Obstacle
 from parallelgen.reading.problem import printable
 from parallelgen.tidying.conversion import altered
 

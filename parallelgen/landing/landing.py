@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from parallelgen import ParallelgenError
-from parallelgen.git import Repository, branch_ref, call, entries
+from parallelgen.git import SHORT, Repository, branch_ref, call, entries
 from parallelgen.running import integration_text, records
 from parallelgen.running.integration import LAST, Integration
 from parallelgen.running.progress import RunState
 from parallelgen.running.project import project_root
 from parallelgen.running.script import Loaded, our_command
+from parallelgen.tidying.survey import read_record
 
 UNREADY = 1  # the exit status where something has to be done before
 REFUSED = 2
-SHORT = 12  # digits of a commit
 _SUBMODULE = "160000"
 _RECORD = "state/integration"
 _VERIFIED = "state/verified"
@@ -201,7 +201,7 @@ def find(loaded: Loaded) -> Landing:
     if recorded.is_alive:
         raise LandError(f"error: a run of '{project.typed}' is under way (process {recorded.run.get('pid')})")
     now = state.integration
-    record = dict(line.partition("=")[::2] for line in loaded.lines(_RECORD))
+    record = read_record(project.directory / "logs" / _RECORD)
     base = record.get("base_branch", "")
     if now is None or not base or not now.branch:
         raise LandError(f"error: nothing of '{project.typed}' is integrated\n  {_again(loaded)}")

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from parallelgen.git import SHORT
 from parallelgen.landing import pull_request
 from parallelgen.landing.landing import Landing, Obstacle
 from parallelgen.reading.problem import printable
@@ -11,7 +12,6 @@ from parallelgen.running import integration_text
 from parallelgen.running.task_text import commits
 
 _SHOWN = 30
-_SHORT = 12
 
 
 def preview(
@@ -24,7 +24,7 @@ def preview(
     lines = [f"=== Landing {landing.loaded.project.relative} ===", "", _what(landing)]
     lines += [f"It is checked out in '{path}'." if path else "It is checked out nowhere.", ""]
     if landing.commits:
-        told = [f"{commit[:_SHORT]} {printable(subject)}" for commit, subject in landing.commits]
+        told = [f"{commit[:SHORT]} {printable(subject)}" for commit, subject in landing.commits]
         lines += ["Commits, along the merges:", *_some(told), ""]
     if landing.changes:
         told = [f"{change.letter} {printable(change.path)}" for change in landing.changes]
@@ -50,12 +50,10 @@ def landed(landing: Landing) -> str:
 
 def _done(landing: Landing) -> str:
     if landing.is_landed:
-        return f"'{landing.base}' contains '{landing.branch}' ({landing.tip[:_SHORT]}) already."
+        return f"'{landing.base}' contains '{landing.branch}' ({landing.tip[:SHORT]}) already."
     tasks = len(landing.integration.merged)
     told = f"{'1 task' if tasks == 1 else f'{tasks} tasks'}, {commits(_count(landing))}"
-    return (
-        f"Landed: '{landing.base}' has moved from {landing.old[:_SHORT]} to {landing.tip[:_SHORT]}, {told}."
-    )
+    return f"Landed: '{landing.base}' has moved from {landing.old[:SHORT]} to {landing.tip[:SHORT]}, {told}."
 
 
 def facts(landing: Landing) -> dict[str, Any]:
@@ -78,7 +76,7 @@ def facts(landing: Landing) -> dict[str, Any]:
 def _what(landing: Landing) -> str:
     if landing.is_landed:
         return _done(landing)
-    ends = f"from {landing.old[:_SHORT]} to {landing.tip[:_SHORT]}, the tip of '{landing.branch}'"
+    ends = f"from {landing.old[:SHORT]} to {landing.tip[:SHORT]}, the tip of '{landing.branch}'"
     return f"'{landing.base}' moves {ends}: {commits(_count(landing))}"
 
 
@@ -91,7 +89,7 @@ def _checks(landing: Landing) -> Iterator[str]:
     for check in landing.checks:
         words = pull_request.verdict(landing, check.commit)
         yield f"{integration_text.check_name(check.wave)} ({printable(check.command)}): {words}"
-    yield f"the tree of {landing.tip[:_SHORT]} {pull_request.proof(landing)}"
+    yield f"the tree of {landing.tip[:SHORT]} {pull_request.proof(landing)}"
 
 
 def _some(lines: Sequence[str]) -> list[str]:

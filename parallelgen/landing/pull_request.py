@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from parallelgen.git import SHORT
 from parallelgen.landing.landing import Landing
 from parallelgen.reading import source
 from parallelgen.reading.problem import printable
@@ -70,7 +71,7 @@ def verdict(landing: Landing, commit: str) -> str:
     """Say where a check was green, of which the latest commit that it passed is given."""
     if not commit:
         return "not known to be green"
-    return "green" if commit == landing.tip else f"green at {commit[:12]}, before the last merges"
+    return "green" if commit == landing.tip else f"green at {commit[:SHORT]}, before the last merges"
 
 
 def _text(text: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from parallelgen import ParallelgenError
-from parallelgen.git import GitError, Repository, branch_name
+from parallelgen.git import SHORT, GitError, Repository, branch_name
 from parallelgen.reading.problem import printable
 from parallelgen.running import execute, records
 from parallelgen.running.project import project_root
@@ -214,7 +214,7 @@ def _described(thing: Thing) -> str:
     if thing.kind == "worktree":
         return f"worktree {thing.name}, {size_text(thing.size)}"
     within = f", contained in {branch_name(thing.within.name)}" if thing.within else ""
-    return f"{thing.kind} {thing.name} at {thing.commit[:12]}{within}"
+    return f"{thing.kind} {thing.name} at {thing.commit[:SHORT]}{within}"
 
 
 def _summary(outcomes: Sequence[Outcome], again: str) -> str:

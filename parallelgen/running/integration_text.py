@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from parallelgen.git import SHORT
 from parallelgen.running.integration import LAST, Integration, LeftOut, read_left_out
 from parallelgen.running.lines import Event
 from parallelgen.running.progress import RunState, TaskState
@@ -12,7 +13,6 @@ from parallelgen.running.tail import plain
 _TITLES = {"completed": "Integration Complete", "interrupted": "Integration Interrupted"}
 LOG = "logs/integration.log"
 _SHOWN = 5
-_SHORT = 12  # digits of a commit
 # What is not among these is its own word.
 _ERRORS = {
     "validation": "a check is red",
@@ -80,7 +80,7 @@ def part(state: RunState, log: str, worktree: str = "") -> list[str]:
         return []
     # Without a commit there is no branch yet.
     places = {
-        "branch": f"{now.branch} ({now.tip[:_SHORT]})" if now.tip else "",
+        "branch": f"{now.branch} ({now.tip[:SHORT]})" if now.tip else "",
         "worktree": worktree,
         "log": log if now.flaky or now.status != "completed" else "",
         "flaky": ", ".join(f"{check_name(check)} was red, and then green" for check in now.flaky),

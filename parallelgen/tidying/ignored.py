@@ -38,6 +38,8 @@ def work(
 
     `origin.checkout` is what corresponds to it in the project's own checkout. Raises GitError, OSError.
     """
+    if not ignored:
+        return []
     allowed, inner = _matching(repository, top, origin.patterns), repositories(top, ignored)
     busy = {folder for path in tracked for folder in folders_above(path)}
 

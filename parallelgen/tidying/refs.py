@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from parallelgen.git import GitError, Ref, Repository, branch_ref
+from parallelgen.git import SHORT, GitError, Ref, Repository, branch_ref
 from parallelgen.tidying.owners import read_owners, where
 from parallelgen.tidying.survey import KEPT, Thing
 
@@ -15,7 +15,7 @@ def delete(repository: Repository, thing: Thing, base: Ref | None) -> None:
     """
     kept = thing.name
     if thing.kind == "branch":
-        kept = f"{KEPT}{thing.name}/{thing.commit[:12]}"
+        kept = f"{KEPT}{thing.name}/{thing.commit[:SHORT]}"
         _update(repository, f"update {kept} {thing.commit}", _deletion(branch_ref(thing.name), thing.commit))
     # Asked afterwards, and not by `verify`, which notes in the log of HEAD that the base branch was deleted.
     if base and repository.contains(thing.commit, base.name):
