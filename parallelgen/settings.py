@@ -297,7 +297,7 @@ class Settings:
         "STALL_TIMEOUT",
         _limit,
         "30m",
-        "stop an agent of which nothing was heard for so long and that used no processor; 0 for never",
+        "stop an agent of which nothing was heard for so long and that was not busy; 0 for never",
         kind="count",
         unit="seconds",
     )

@@ -188,8 +188,8 @@ watch_agent() {
       earlier_used=$used
       [ -n "$used" ] && [ "$quiet" -lt "$STALL_TIMEOUT" ] || read_used
       if [ "$quiet" -ge "$STALL_TIMEOUT" ]; then
-        # A processor has a hundred ticks a second.
-        [ -z "$runner" ] || { [ -n "$used" ] && [ $((used - ${earlier_used:-0})) -gt "$quiet" ]; } || kill -s USR1 "$runner"
+        # A processor has a hundred ticks a second, and a program that waits uses a few of them.
+        [ -z "$runner" ] || { [ -n "$used" ] && [ $((used - ${earlier_used:-0})) -gt $((10 * quiet)) ]; } || kill -s USR1 "$runner"
         quiet=0
       fi
     fi
