@@ -138,11 +138,11 @@ def crossed(make: Make) -> Project:
 
 
 def test_what_is_ours_is_in_the_way_where_other_versions_of_it_are_landed(crossed: Project) -> None:
-    refused(crossed, 2, "with changes that are not committed", f":\n    {crossed.typed}/manifest.json\n")
+    refused(crossed, 2, "in the way", f":\n    {crossed.typed}/manifest.json: not committed\n")
     git(crossed.root, "checkout", "-q", "--", f"{crossed.typed}/manifest.json")
     (crossed.directory / "scripts" / "more").write_text("mine\n")
-    names = f":\n    {crossed.typed}/scripts/more\n    {crossed.typed}/scripts/run-parallel.sh\n"
-    refused(crossed, 2, "holds what git does not track", names)
+    names = (f"\n    {crossed.typed}/scripts/{name}: not tracked\n" for name in ("more", "run-parallel.sh"))
+    refused(crossed, 2, *names)
     shutil.rmtree(crossed.directory / "scripts")
     assert land(crossed).returncode == 0
     assert crossed.manifest["technology"] == "rust"
@@ -169,7 +169,9 @@ def test_a_base_with_slashes_in_another_working_tree_with_blanks(project: Projec
     git(project.root, "worktree", "add", "-q", str(other), "release/1.0_x")
     git(project.root, "checkout", "-q", "--detach", "HEAD@{1}")
     (other / "README.md").write_text("mine\n")
-    refused(project, 2, f"'release/1.0_x' is checked out in '{other}', with changes", "\n    README.md\n")
+    refused(
+        project, 2, f"'release/1.0_x' is checked out in '{other}', where", "\n    README.md: not committed\n"
+    )
     git(other, "checkout", "-q", "README.md")
     assert land(project).returncode == 0
     assert (other / "task-003.txt").read_text() == "work\n"
@@ -237,9 +239,7 @@ def test_the_last_check_has_to_have_seen_it(project: Project) -> None:
     words = ("--integrate", "wave", "--verify-integration", "ls README.md", "--agent-command", DONE)
     assert project.run("--wave", "1", *words).returncode == 0
     command = ("integrate", project.typed)
-    refused(
-        project, 1, "the check of all of it has not seen it green", f"\n  parallelgen {' '.join(command)}\n"
-    )
+    refused(project, 1, "the check of all of it has not seen it green", "'ls README.md' ")
     assert parallelgen(*command, cwd=project.root).returncode == 0
     assert land(project).returncode == 0
 
@@ -297,9 +297,7 @@ def test_where_there_is_something_to_verify_with_asking_does_not_help(make: Make
     words_of_it = (
         "was not verified: the check of all of it has not seen it green, and --unverified is for plans"
     )
-    refused(
-        project, 1, words_of_it, f"\n  parallelgen integrate {project.typed}\n", options=("--unverified",)
-    )
+    refused(project, 1, words_of_it, "'ls *.txt' ", options=("--unverified",))
 
 
 @pytest.mark.parametrize("how", ["changed", "staged", "deleted", "added", "hidden"])
@@ -322,7 +320,7 @@ def test_changes_in_the_checkout_stand_in_the_way(integrated: Project, how: str)
         name = ".gitattributes"
         (integrated.root / name).write_text("")
         git(integrated.root, "add", name)
-    refused(integrated, 2, "'main' is checked out in", f"with changes that are not committed:\n    {name}\n")
+    refused(integrated, 2, "'main' is checked out in", f":\n    {name}: not committed\n")
 
 
 def test_a_submodule_that_is_elsewhere_is_a_change_and_untracked_files_in_it_are_none(
@@ -337,7 +335,7 @@ def test_a_submodule_that_is_elsewhere_is_a_change_and_untracked_files_in_it_are
     assert project.run(*GREEN, "--wave", "1", "--skip", "task-002").returncode == 0
     (project.root / "lib" / "built").touch()
     git(project.root / "lib", *who, "commit", "-q", "--allow-empty", "-m", "Mine")
-    refused(project, 2, "with changes that are not committed:\n    lib\n")
+    refused(project, 2, ":\n    lib: not committed\n")
     git(project.root / "lib", "checkout", "-q", "HEAD~")
     assert land(project).returncode == 0
 
@@ -357,7 +355,7 @@ def test_a_repository_that_what_is_landed_would_clear_away_is_left_alone(project
     words = ("--wave", "1", "--skip", "task-002", "--integrate", "end", "--verify-integration", "true")
     assert project.run(*words, "--agent-command", f"{agent} {DONE}").returncode == 0
     (lib / "built").write_text("mine\n")
-    refused(project, 2, "holds submodules that are none any more", ":\n    libs/lib\n")
+    refused(project, 2, ":\n    libs/lib: a submodule, and none any more in what is landed\n")
     assert (lib / "built").read_text() == "mine\n"
     lib.rename(project.root.parent / "moved")
     lib.mkdir()
@@ -384,7 +382,7 @@ def occupy(project: Project, how: str) -> Path:
 def test_what_git_does_not_track_is_never_written_over(integrated: Project, how: str) -> None:
     place = occupy(integrated, how)
     name = place.relative_to(integrated.root)
-    refused(integrated, 2, "holds what git does not track", f":\n    {name}\n")
+    refused(integrated, 2, f"\n    {name}: not tracked\n")
 
 
 @pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
@@ -407,7 +405,7 @@ def test_what_a_filter_keeps_from_git_is_never_written_over(project: Project) ->
     with (project.root / "README.md").open("a") as file:
         file.write("OUTPUT of ten hours\n")
     git(project.root, "add", "README.md")
-    refused(project, 2, "has changes that git does not see", ":\n    README.md\n")
+    refused(project, 2, ":\n    README.md: changes that git does not see (a filter, line ends, a flag)\n")
     (project.root / "README.md").unlink()
     git(project.root, "checkout", "-q", "--", "README.md")
     assert land(project).returncode == 0
@@ -431,8 +429,8 @@ def test_a_branch_whose_options_cannot_be_left_out_of_account(project: Project) 
     git(project.root, "checkout", "-qb", "a=b")
     assert project.run(*GREEN).returncode == 0
     git(project.root, "config", "branch.a=b.mergeOptions", "-s ours")
-    refused(project, 2, "'branch.a=b.mergeOptions' is set")
-    git(project.root, "config", "--unset", "branch.a=b.mergeOptions")
+    refused(project, 2, "git cannot be kept from the merge options of that name")
+    git(project.root, "checkout", "-q", "main")
     assert land(project).returncode == 0
 
 
@@ -469,7 +467,7 @@ def test_what_is_under_way_is_left_alone(integrated: Project, how: str) -> None:
     if how == "merge":
         git(integrated.root, "branch", "other", "main")
         (integrated.root / ".git" / "MERGE_HEAD").write_text(at(integrated, "main") + "\n")
-        refused(integrated, 2, "is in the middle of something: MERGE_HEAD")
+        refused(integrated, 2, "in the middle of something: MERGE_HEAD")
     elif how == "bisect":
         git(integrated.root, "bisect", "start")
         refused(integrated, 2, "a rebase or bisect of 'main' is under way")
@@ -484,7 +482,7 @@ def test_what_is_under_way_is_left_alone(integrated: Project, how: str) -> None:
 def test_a_branch_that_is_in_two_places_or_in_none_that_is_there(integrated: Project) -> None:
     other = integrated.root.parent / "other"
     git(integrated.root, "worktree", "add", "-q", "--force", str(other), "main")
-    refused(integrated, 2, "'main' is checked out in more than one place: ", f"'{other}'")
+    refused(integrated, 2, f"'main' is checked out in '{integrated.root}' and '{other}': more than one place")
     git(integrated.root, "checkout", "-q", "--detach")
     other.rename(integrated.root.parent / "moved")
     refused(integrated, 2, f"'main' is checked out in '{other}', which is not there")
@@ -537,7 +535,7 @@ exec {real} "$@"
     result = land(integrated, "--json", PATH=f"{tools}:{os.environ['PATH']}")
     assert result.returncode == 1
     assert json.loads(result.stdout)["landed"] is False
-    assert f"has moved since: '{BRANCH}' does not contain it\n  parallelgen integrate " in result.stderr
+    assert "error: 'main' is at " in result.stderr
     assert git(integrated.root, "log", "-1", "--format=%s") == "Meanwhile\n"
     assert not (integrated.root / "task-001.txt").exists()
 
@@ -561,7 +559,7 @@ exec {real} "$@"
     (tools / "git").chmod(0o755)
     result = land(integrated, "--json", PATH=f"{tools}:{os.environ['PATH']}")
     assert result.returncode == 1
-    assert "error: git has merged, and 'main' is at " in result.stderr
+    assert "error: 'main' is at " in result.stderr
     assert json.loads(result.stdout)["landed"] is (how == "hook")
 
 
@@ -587,13 +585,10 @@ def test_a_signal_does_not_cut_it_in_half(integrated: Project, number: signal.Si
         [BIN / "parallelgen", "land", integrated.typed, "--push"],
         cwd=integrated.root,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stderr
     wait_for(integrated.root.parent / "begun")
     process.send_signal(number)
-    assert process.stderr.readline() == "Ending as soon as git is through.\n"
     process.send_signal(number)
     (integrated.root.parent / "go").touch()
     out, _ = process.communicate(timeout=20)
@@ -608,7 +603,7 @@ def test_it_is_pushed_and_never_by_force(integrated: Project) -> None:
     git(integrated.root, "config", "remote.origin.push", "+refs/heads/*:refs/heads/*")
     tip, old = at(integrated, BRANCH), at(integrated, "main")
     preview = land(integrated, "--dry-run")
-    assert "\nNext step: git push origin refs/heads/main:refs/heads/main\n" in preview.stdout
+    assert "\nNext step: git push origin main:main\n" in preview.stdout
     theirs = git(integrated.root, "commit-tree", "-p", old, "-m", "Theirs", f"{old}^{{tree}}").strip()
     git(integrated.root, "push", "-q", "origin", f"{theirs}:refs/heads/main")
     result = land(integrated, "--push")
@@ -627,11 +622,11 @@ def test_it_is_pushed_and_never_by_force(integrated: Project) -> None:
 
 def test_the_next_commands_are_those_of_the_remote_that_git_would_take(integrated: Project) -> None:
     assert "git push" not in land(integrated, "--dry-run").stdout
-    refused(integrated, 2, "error: there is no remote", options=("--push",))
+    refused(integrated, 2, "error: it is not known to which remote", options=("--push",))
     add_remote(integrated, "only")
-    assert "\nNext step: git push only main\n" in land(integrated, "--dry-run").stdout
+    assert "\nNext step: git push only main:main\n" in land(integrated, "--dry-run").stdout
     add_remote(integrated, "origin")
-    assert "\nNext step: git push origin main\n" in land(integrated, "--dry-run").stdout
+    assert "\nNext step: git push origin main:main\n" in land(integrated, "--dry-run").stdout
     for key, name in (
         ("branch.main.remote", "only"),
         ("remote.pushDefault", "default"),
@@ -639,7 +634,7 @@ def test_the_next_commands_are_those_of_the_remote_that_git_would_take(integrate
     ):
         git(integrated.root, "config", key, name)
         quoted = "'mine'\"'\"'s'" if "'" in name else name
-        assert f"\nNext step: git push {quoted} main\n" in land(integrated, "--dry-run").stdout
+        assert f"\nNext step: git push {quoted} main:main\n" in land(integrated, "--dry-run").stdout
 
 
 @pytest.mark.parametrize("how", ["file", "mapped", "upstream", "tag"])
@@ -677,19 +672,18 @@ def test_the_settings_are_those_of_the_folder_in_which_it_is_pushed(integrated: 
     git(integrated.root, "config", "extensions.worktreeConfig", "true")
     git(worktree, "config", "--worktree", "remote.origin.push", "+refs/heads/*:refs/heads/*")
     shown = land(integrated, "--dry-run", cwd=worktree).stdout
-    assert "\nNext step: git push origin refs/heads/main:refs/heads/main\n" in shown
-    assert "\nNext step: git push origin main\n" in land(integrated, "--dry-run").stdout
+    assert "\nNext step: git push origin main:main\n" in shown
+    assert "\nNext step: git push origin main:main\n" in land(integrated, "--dry-run").stdout
 
 
 def test_a_remote_that_is_none_is_told(integrated: Project) -> None:
     add_remote(integrated, "one")
     add_remote(integrated, "two")
-    command = "git config branch.main.pushRemote REMOTE"
-    told = f"'main' has no remote of its own among one, two: name it with {command}"
-    refused(integrated, 2, f"error: {told}\n", options=("--push",))
-    assert f"\nIt cannot be pushed: {told}\n" in land(integrated, "--dry-run").stdout
+    told = "it is not known to which remote 'main' is pushed; name it:"
+    told += "\n  git config branch.main.pushRemote REMOTE\n"
+    refused(integrated, 2, f"error: {told}", options=("--push",))
     git(integrated.root, "config", "remote.pushDefault", "--force")
-    refused(integrated, 2, "git would take the remote '--force' for an option", options=("--push",))
+    refused(integrated, 2, f"error: {told}", options=("--push",))
     assert "git push" not in land(integrated).stdout
 
 
@@ -725,7 +719,7 @@ def test_a_pull_request(integrated: Project) -> None:
     text = (folder / "body").read_text()
     assert text.startswith("# TS-0001: Shop\n")
     assert "| task-001-users | 1 | merged | 1 |  |\n" in text
-    assert "\n- all of it, `ls *.txt`: green\n" in text
+    assert "\n- all of it (ls \\*.txt): green\n" in text
 
 
 def test_a_pull_request_needs_its_program_and_tells_when_it_fails(integrated: Project) -> None:
@@ -751,11 +745,11 @@ def test_a_pull_request_needs_its_program_and_tells_when_it_fails(integrated: Pr
 def test_commands_can_be_run_from_where_one_is(integrated: Project, tmp_path: Path) -> None:
     add_remote(integrated)
     inside = land(integrated, "--dry-run", cwd=integrated.directory / "tasks")
-    assert "\nNext step: git push origin main\n" in inside.stdout
+    assert "\nNext step: git push origin main:main\n" in inside.stdout
     assert " --body-file ../logs/pull-request.md\n" in inside.stdout
     outside = land(integrated, "--dry-run", cwd=tmp_path)
     root = integrated.root
-    assert f"\nNext step: git -C {root} push origin main\n" in outside.stdout
+    assert f"\nNext step: (cd {root} && git push origin main:main)\n" in outside.stdout
     assert f"\n           (cd {root} && gh pr create " in outside.stdout
     assert land(integrated, "--push", cwd=tmp_path).returncode == 0
 
@@ -769,7 +763,7 @@ def test_a_dry_run_shows_it_all_and_changes_nothing(integrated: Project) -> None
         f"=== Landing {integrated.typed} ===\n\n"
         f"'main' moves from {old} to {tip}, the tip of '{BRANCH}': 6 commits\n"
         f"It is checked out in '{integrated.root}'.\n\n"
-        f"Commits, along the merges:\n  {tip} Merge feature/task-003-api into {BRANCH}\n"
+        f"Commits:\n  {tip} Merge feature/task-003-api into {BRANCH}\n"
     )
     assert "\nFiles:\n  A task-001.txt\n  A task-002.txt\n  A task-003.txt\n" in result.stdout
     assert "\nTasks:\n  - task-001-users: merged\n" in result.stdout
@@ -783,7 +777,7 @@ def test_a_dry_run_tells_all_that_is_in_the_way(integrated: Project) -> None:
     result = land(integrated, "--dry-run")
     assert result.returncode == 1
     assert "\nIt would not be landed:\n  'main' has moved since: " in result.stdout
-    assert "\n      README.md\n" in result.stdout
+    assert "\n      README.md: not committed\n" in result.stdout
     assert result.stdout.endswith("\n\nExit status of a landing: 1. Nothing has changed.\n")
 
 
@@ -796,7 +790,7 @@ def test_as_json(integrated: Project) -> None:
     assert (told["event"], told["status"], told["from"], told["to"]) == ("land", 0, old, tip)
     assert [item["path"] for item in told["files"]] == [f"task-00{number}.txt" for number in (1, 2, 3)]
     assert told["checks"] == [{"wave": "last", "command": "ls *.txt", "commit": tip}]
-    assert told["push"] == ["git push origin main"]
+    assert told["push"] == ["git push origin main:main"]
     assert told["checkout"] == str(integrated.root)
 
 
@@ -805,13 +799,13 @@ def test_what_there_is_nothing_of_is_refused(project: Project, tmp_path: Path) -
     refused(project, 2, f"error: nothing of '{project.typed}' is integrated", command)
     assert project.run(*GREEN).returncode == 0
     git(project.root, "branch", "-qm", "main", "other")
-    refused(project, 2, "error: the branch 'main' is gone", command)
+    refused(project, 2, "error: there is no branch 'main'", command)
     git(project.root, "branch", "-qm", "other", "main")
     git(tmp_path / "workspaces" / "integration-TS-0001-shop", "checkout", "-q", "--detach")
     git(project.root, "branch", "-qD", BRANCH)
-    refused(project, 2, f"error: the branch '{BRANCH}' is gone", command)
+    refused(project, 2, f"error: there is no branch '{BRANCH}'", command)
     shutil.rmtree(project.root / ".git")
-    refused(project, 2, "is in no git repository")
+    refused(project, 2, "not a git repository")
 
 
 def test_a_run_that_is_under_way_is_waited_for(integrated: Project) -> None:
@@ -826,7 +820,7 @@ def test_a_run_that_is_under_way_is_waited_for(integrated: Project) -> None:
     process.send_signal(signal.SIGINT)
     process.wait()
     assert result.returncode == 2
-    assert f"error: a run of '{integrated.typed}' is under way" in result.stderr
+    assert f"error: a run or integration of '{integrated.typed}' is under way" in result.stderr
 
 
 def test_what_was_landed_and_cleaned_up_can_still_be_pushed(integrated: Project) -> None:
@@ -835,7 +829,7 @@ def test_what_was_landed_and_cleaned_up_can_still_be_pushed(integrated: Project)
     assert integrated.branches() == ["main"]
     remote = add_remote(integrated)
     git(remote, "update-ref", "refs/heads/main", at(integrated, "main~3"))
-    refused(integrated, 2, f"error: the branch '{BRANCH}' is gone", options=("--pr",))
+    refused(integrated, 2, f"error: there is no branch '{BRANCH}'", options=("--pr",))
     result = land(integrated, "--push")
     assert result.returncode == 0
     assert result.stdout.startswith(f"'main' contains '{BRANCH}' (")
