@@ -109,19 +109,20 @@ def call(*arguments: str, at: Path, given: str = "", reads: bool = True) -> subp
     What changes something is in a session of its own, so that a Ctrl-C does not cut it in half.
     """
     try:
-        return subprocess.run(
+        answer = subprocess.run(
             _command(arguments),
             cwd=at,
             env=environment(**_ENVIRONMENT, **(_READS if reads else {})),
-            input=given,
+            input=given.encode("utf-8", "surrogateescape"),
             start_new_session=not reads,
             capture_output=True,
-            encoding="utf-8",
-            errors="surrogateescape",
             check=False,
         )
     except OSError as error:
         raise _not_started(error, at) from error
+    # Not as text: a name may have a carriage return in it.
+    said = (text.decode("utf-8", "surrogateescape") for text in (answer.stdout, answer.stderr))
+    return subprocess.CompletedProcess(answer.args, answer.returncode, *said)
 
 
 def _command(arguments: Sequence[str]) -> list[str]:

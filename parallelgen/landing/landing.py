@@ -11,7 +11,7 @@ from parallelgen.running import integration_text, records
 from parallelgen.running.integration import LAST, Integration
 from parallelgen.running.progress import RunState
 from parallelgen.running.script import Loaded, our_command
-from parallelgen.tidying.survey import read_record
+from parallelgen.tidying.directory import read_record
 
 UNREADY = 1  # the exit status where something has to be done before
 REFUSED = 2

@@ -18,9 +18,10 @@ from parallelgen.running.project import project_root
 from parallelgen.running.records import Recorded
 from parallelgen.running.screen import Screen
 from parallelgen.running.script import NOTHING_RUN, Loaded
-from parallelgen.tidying import refs, removal
+from parallelgen.tidying import branches, refs, removal, worktrees
+from parallelgen.tidying.directory import BASELINE, INTEGRATION, Directory, Task, Thing, read_record
 from parallelgen.tidying.owners import read_owners, where
-from parallelgen.tidying.survey import BASELINE, INTEGRATION, Directory, Survey, Task, Thing, read_record
+from parallelgen.tidying.survey import Survey
 from parallelgen.tidying.system import size_text
 from parallelgen.writing.generate import any_settings
 
@@ -160,9 +161,9 @@ def directory_of(repository: Repository, loaded: Loaded, recorded: Recorded) -> 
 
 def _list(repository: Repository, loaded: Loaded, choice: Choice, outcome: Outcome) -> None:
     survey = _survey(repository, loaded, choice)
-    worktrees = list(survey.worktrees())
-    leaving = [thing.path for thing in worktrees if not thing.reasons]
-    for thing in [*worktrees, *survey.refs(leaving)]:
+    looked_at = list(worktrees.look(survey, choice.patterns))
+    leaving = [thing.path for thing in looked_at if not thing.reasons]
+    for thing in [*looked_at, *branches.look(survey, leaving)]:
         (outcome.stays if thing.reasons else outcome.gone).append(thing)
 
 
@@ -178,17 +179,17 @@ def _remove(repository: Repository, loaded: Loaded, choice: Choice, outcome: Out
                 outcome.errors.append(f"{thing.name} could not be removed: {_said(error)}")
         (outcome.stays if thing.reasons else outcome.gone).append(thing)
 
-    for thing in _survey(repository, loaded, choice).worktrees():
+    for thing in worktrees.look(_survey(repository, loaded, choice), choice.patterns):
         apply(thing, partial(removal.remove, repository, thing.path, thing.side, thing.mark))
     survey = _survey(repository, loaded, choice)
-    for thing in survey.refs():
+    for thing in branches.look(survey):
         apply(thing, partial(refs.delete, repository, thing, survey.base))
     refs.forget_settings(repository, loaded.project.directory)
 
 
 def _survey(repository: Repository, loaded: Loaded, choice: Choice) -> Survey:
     directory = directory_of(repository, loaded, records.ask(loaded.ask, loaded.plan))
-    return Survey(repository, directory, choice.older_than, choice.patterns)
+    return Survey(repository, directory, choice.older_than)
 
 
 def _tell(directory: str, outcome: Outcome, choice: Choice, screen: Screen) -> None:

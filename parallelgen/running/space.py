@@ -8,6 +8,7 @@ from parallelgen.running.clean import OLDER_THAN, directory_of
 from parallelgen.running.records import Recorded
 from parallelgen.running.script import Loaded
 from parallelgen.settings import parse_duration
+from parallelgen.tidying import worktrees
 from parallelgen.tidying.survey import Survey
 from parallelgen.tidying.system import disk_use, size_text
 
@@ -43,9 +44,9 @@ def measure(loaded: Loaded, recorded: Recorded) -> Space | None:
         repository = Repository.at(loaded.project.root)
         directory = directory_of(repository, loaded, recorded)
         survey = Survey(repository, directory, parse_duration(OLDER_THAN))
-        paths = [worktree.path for worktree, _, _ in survey.own_worktrees() if worktree.path.is_dir()]
+        paths = [worktree.path for worktree in worktrees.own(survey) if worktree.path.is_dir()]
         size = disk_use(paths)
-        can_go = disk_use(survey.likely()) if size > _WORTH_IT else 0
+        can_go = disk_use(worktrees.likely(survey)) if size > _WORTH_IT else 0
     except (GitError, OSError):
         return None
     return Space(len(paths), size, can_go if can_go > _WORTH_IT else 0) if paths else None

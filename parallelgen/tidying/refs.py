@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from parallelgen.git import SHORT, GitError, Ref, Repository, branch_ref
+from parallelgen.tidying.branches import KEPT
+from parallelgen.tidying.directory import Thing
 from parallelgen.tidying.owners import read_owners, where
-from parallelgen.tidying.survey import KEPT, Thing
 
 
 def delete(repository: Repository, thing: Thing, base: Ref | None) -> None:

@@ -86,6 +86,7 @@ find_branches() {
 
 # check_obstacles: report what stands in the way of the selected tasks that only a person can clear
 check_obstacles() {
+  killed_clean="If a 'parallelgen clean' was killed over it, 'parallelgen clean --yes' goes on."
   while IFS=$tab read -r kind thing ids; do
     tasks='' lines=$newline$selected
     for id in $ids; do
@@ -96,8 +97,9 @@ check_obstacles() {
         "Choose names of your own, with --branch-prefix PREFIX and --workspace-root FOLDER." ;;
       ref) object "git cannot have the branch '$thing' beside that of $tasks" "Rename it, or choose another --branch-prefix." ;;
       checkout) object "The branch of $tasks is checked out in '$thing'" \
-        "Check out another branch there. If you have moved that worktree, run 'git worktree repair' with its path." ;;
-      locked) object "The worktree '$thing' is locked, and not there" "Bring it back, or run 'git worktree unlock'." ;;
+        "Check out another branch there. If you have moved that worktree, run 'git worktree repair' with its path." \
+        "$killed_clean" ;;
+      locked) object "The worktree '$thing' is locked, and not there" "Bring it back, or run 'git worktree unlock'." "$killed_clean" ;;
     esac
   done <<EOF
 $obstacles

@@ -199,6 +199,16 @@ def test_other_ignored_files_hold_the_worktree_and_are_named(build: Callable[...
     assert worktrees(project) == []
 
 
+def test_a_name_with_a_carriage_return_holds_nothing(project: Project) -> None:
+    odd = "tracked\rfile"
+    (project.root / odd).write_text("words\n")
+    git(project.root, "add", odd)
+    git(project.root, "commit", "-qm", "An odd name")
+    integrated(project)
+    git(project.root, "merge", "-q", "integration/TS-0001-shop")
+    assert f"worktree {SPACES}/task-001," in str(lines_of(clean(project).stdout, "can go"))
+
+
 def test_what_was_moved_aside_goes_when_it_is_old_enough(project: Project) -> None:
     ignoring(project)
     integrated(project, "--setup", SETUP)
@@ -214,6 +224,20 @@ def test_what_was_moved_aside_goes_when_it_is_old_enough(project: Project) -> No
     assert refs(project) == [f"refs/heads/feature/{name}" for name in NAMES[:2]] + ["refs/heads/main"]
     again = DONE.replace("echo work", "echo again")
     assert project.run("--agent-command", again, "--retry-failed").returncode == 0
+
+
+def test_a_run_names_the_clean_that_was_killed(project: Project) -> None:
+    integrated(project)
+    git(project.root, "merge", "-q", "integration/TS-0001-shop")
+    git(project.root, "worktree", "move", f"{SPACES}/task-001", f"{SPACES}/task-001.removing")
+    (project.root / ".git" / "worktrees" / "task-001" / "locked").write_text("parallelgen clean")
+    result = project.run("--agent-command", DONE, "--force")
+    assert result.returncode == 2
+    hint = "If a 'parallelgen clean' was killed over it, 'parallelgen clean --yes' goes on."
+    assert f"\n  {hint}\n" in result.stderr
+    cleaned(project)
+    again = DONE.replace("echo work", "echo again")
+    assert project.run("--agent-command", again, "--force").returncode == 0
 
 
 def test_nobody_loses_the_ground_he_stands_on(project: Project) -> None:
