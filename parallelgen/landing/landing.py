@@ -172,13 +172,10 @@ def obstacles(landing: Landing, is_unverified: bool) -> Iterator[Obstacle]:
         line = integration_text.line(now, landing.state.tasks).partition(": ")[2]
         yield Obstacle(UNREADY, f"the latest integration has not come to a good end: {line}", again)
     elif landing.tip != now.tip:
-        text = f"'{branch}' is not where integration has left it, at {now.tip[:SHORT]}"
-        yield Obstacle(UNREADY, text, again)
+        tip = now.tip[:SHORT]
+        yield Obstacle(UNREADY, f"'{branch}' is not where integration has left it, at {tip}", again)
     elif not landing.is_verified and (landing.check or not is_unverified):
-        command, why = (
-            "COMMAND",
-            "the plan has nothing to verify it with; have it verified, or use --unverified",
-        )
+        command, why = "COMMAND", "the plan has nothing to verify it with; or land it with --unverified"
         if landing.check:
             command, name = landing.check.command, integration_text.check_name(landing.check.wave)
             why = f"the check of {name} has not seen it green, and --unverified is for plans without one"

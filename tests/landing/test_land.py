@@ -503,6 +503,8 @@ def test_a_branch_that_git_may_not_move_leaves_no_half_of_a_merge(integrated: Pr
 
 def test_a_filter_that_fails_leaves_no_half_of_a_merge(make: Make) -> None:
     change = "echo new >README.md; mkdir -p new/deep && echo x >new/deep/x && rm -f prompts/task-002.txt"
+    change += f"; rm {HERE}/prompts/task-003.txt; mkdir -p {HERE}/prompts/task-003.txt/x"
+    change += f"; echo x >{HERE}/prompts/task-003.txt/x/y"
     words = ("--wave", "1", "--skip", "task-002", "--integrate", "end", "--verify-integration", "true")
     project = make(*words, "--agent-command", f"{change}; {DONE}")
     (project.root / ".git" / "info" / "attributes").write_text("task-001.txt filter=bad\n")
