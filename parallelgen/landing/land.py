@@ -71,7 +71,8 @@ def land(typed: str, chosen: Settings, options: Options, screen: Screen) -> int:
 
 def _land(planned: Landing, path: Path | None, publisher: Publisher, options: Options, screen: Screen) -> int:
     """Move the branch, tell, and run what was asked for; return the exit status."""
-    write_if_changed(landing_text.body_path(planned), "\n".join(landing_text.body(planned)))
+    text = "\n".join(landing_text.body(planned))
+    write_if_changed(planned.loaded.project.directory / landing_text.BODY, text)
     try:
         stopped = 0 if planned.is_landed else fast_forward.advance(planned, path)
     except LandError as error:

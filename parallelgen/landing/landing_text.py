@@ -12,6 +12,7 @@ from parallelgen.reading.problem import printable
 from parallelgen.running import costs, integration_text
 from parallelgen.running.task_text import commits, count
 
+BODY = "logs/pull-request.md"  # where the text of a pull request is kept
 _SHOWN = 30
 
 
@@ -59,11 +60,6 @@ def facts(landing: Landing) -> dict[str, Any]:
         "verified": landing.is_verified,
         "checks": [check._asdict() for check in landing.checks],
     }
-
-
-def body_path(landing: Landing) -> Path:
-    """Say where the text of a pull request is kept."""
-    return landing.loaded.project.directory / "logs" / "pull-request.md"
 
 
 def title(landing: Landing) -> str:

@@ -53,7 +53,7 @@ class Publisher:
         if not self.remote or not landing.repository.commit(branch_ref(landing.branch)):
             return []
         words = ("--base", landing.base, "--head", landing.branch, "--title", landing_text.title(landing))
-        body = os.path.relpath(landing_text.body_path(landing), self.root or Path.cwd())
+        body = os.path.relpath(landing.loaded.project.directory / landing_text.BODY, self.root or Path.cwd())
         return [self._push(landing.branch), ["gh", "pr", "create", *words, "--body-file", body]]
 
     def _push(self, branch: str) -> list[str]:
