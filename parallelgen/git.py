@@ -244,6 +244,13 @@ def entries(text: str) -> list[str]:
     return text.split("\0")[:-1]
 
 
+def unquoted(path: str) -> str:
+    """Return a path that git has printed without -z, and quoted where it is odd, as it is."""
+    if not path.startswith('"'):
+        return path
+    return os.fsdecode(os.fsencode(path[1:-1]).decode("unicode_escape").encode("latin-1"))
+
+
 def branch_name(ref: str) -> str:
     """Return the name of a branch as people write it."""
     return ref.removeprefix(_HEADS)

@@ -58,9 +58,13 @@ class Publisher:
 
     def _push(self, branch: str) -> list[str]:
         """Push a branch, never by force: a name alone is sent where settings say, even with a `+`."""
-        ref = branch_ref(branch)
-        name = branch if self.landing.repository.full_name(branch) == ref else ref
-        return ["git", "push", self.remote, f"{name}:{name}"]
+        repository, ref = self.landing.repository, branch_ref(branch)
+        settings = r"^(remote\..*\.push|push\.default)$"
+        is_sent_elsewhere = bool(
+            call("config", "--get-regexp", settings, at=self.root or Path.cwd()).stdout
+        ) or any((repository.common / kind / self.remote).exists() for kind in ("remotes", "branches"))
+        name = branch if repository.full_name(branch) == ref else ref
+        return ["git", "push", self.remote, f"{name}:{name}" if is_sent_elsewhere or name == ref else name]
 
     def obstacles(self, push: bool, pr: bool) -> Iterator[Obstacle]:
         """Object to what was asked for and cannot be done."""

@@ -125,7 +125,8 @@ class _Tree:
         side = Path(self.repository.ask("rev-parse", "--absolute-git-dir", at=top).removesuffix("\n"))
         if ".git" not in stats or self.side / "modules" not in side.parents:
             return Held([f"a repository of its own: {prefix}"])
-        origin = replace(self.origin, checkout=self.origin.checkout / path)
+        # Of what git ignores in there the status of the worktree has told nothing.
+        origin = replace(self.origin, checkout=self.origin.checkout / path, found=())
         return replace(self, top=top, side=side, stats=stats, origin=origin, prefix=prefix).what_holds()
 
 

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -11,9 +12,9 @@ from pathlib import Path
 
 _DEEPEST = 200  # a removal has each folder open on its way down
 Stats = Mapping[str, os.stat_result]
-# What a removal writes in a worktree, and in git's own folder of it.
-_WRITTEN = (".git",)
-_WRITTEN_ASIDE = ("gitdir", "gitdir.new", "locked", "locked.new", "compared")
+# What a removal writes in a worktree and in git's folder of it, where git touches a split index to read it.
+_WRITTEN = re.compile(r"\.git")
+_WRITTEN_ASIDE = re.compile(r"gitdir(\.new)?|locked(\.new)?|compared|sharedindex\..*")
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def read_files(*folders: Path) -> Files:
     for folder in folders:
         for path, facts in _walk(folder, ""):
             told = (facts.st_mode, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-            if path not in (_WRITTEN if folder is folders[0] else _WRITTEN_ASIDE):
+            if not (_WRITTEN if folder is folders[0] else _WRITTEN_ASIDE).fullmatch(path):
                 mark.update(f"{path!r}{told}".encode())
             links[facts.st_ino] += 1
             size += facts.st_blocks * 512 if links[facts.st_ino] == 1 else 0

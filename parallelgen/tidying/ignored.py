@@ -16,13 +16,15 @@ from parallelgen.tidying.files import Stats, cover, folders_above
 class Origin:
     """Say of which ignored files it is known that they are nobody's work.
 
-    Those older than `ready`, when setup had ended and nobody had worked yet (in nanoseconds; 0: not known);
-    those that lie in `checkout` as well; and those that match one of `patterns`, as gitignore has them.
+    Those that lie in `checkout` as well; those that match one of `patterns`, as gitignore has them; and those
+    that were `found` when setup had ended and nobody had worked yet, and are older than that moment, `ready`
+    (in nanoseconds). In `found` a folder, with a slash behind, stands for all that is in it.
     """
 
-    ready: int
     checkout: Path
     patterns: Sequence[str] = ()
+    found: Collection[str] = ()
+    ready: int = 0
 
 
 def work(
@@ -56,7 +58,8 @@ def work(
         # A link made elsewhere, by a package manager say, counts as a change; the file is there as well.
         is_elsewhere = facts.st_nlink > links[facts.st_ino]
         changed = facts.st_mtime_ns if is_elsewhere else facts.st_ctime_ns
-        return changed < origin.ready and not any(map(has_come, folders_above(path)))
+        is_found = cover(origin.found, path) and changed < origin.ready
+        return bool(is_found) and not any(map(has_come, folders_above(path)))
 
     return [
         path

@@ -16,6 +16,8 @@ def delete(repository: Repository, thing: Thing, base: Ref | None) -> None:
     """
     kept = thing.name
     if thing.kind == "branch":
+        if branch_ref(thing.name) in {tree.branch for tree in repository.worktrees()}:
+            raise GitError("error: it has been checked out meanwhile")
         kept = f"{KEPT}{thing.name}/{thing.commit[:SHORT]}"
         _update(repository, f"update {kept} {thing.commit}", _deletion(branch_ref(thing.name), thing.commit))
     # Asked afterwards, and not by `verify`, which notes in the log of HEAD that the base branch was deleted.

@@ -47,6 +47,8 @@ def remove(repository: Repository, worktree: Path, side: Path, mark: str) -> Non
         raise NotRemovedError(f"something is in the way: {place}")
     _lock(side)
     try:
+        if read_tie(side).parent != worktree:
+            raise NotRemovedError("it has been moved since it was looked at")
         if place != worktree:  # of one to whose place something has come since a clean was killed
             worktree.rename(place)
         _tie(side, place)
@@ -58,7 +60,9 @@ def remove(repository: Repository, worktree: Path, side: Path, mark: str) -> Non
         limit = (place / ".git").stat().st_ctime_ns
         if files.newest >= limit:
             raise NotRemovedError("there are files in it that are of the future")
-        (side / "compared").write_text(" ".join(map(str, (limit, *files.linked))))
+        folders = [inode for _, inode in files.folders]
+        lines = (" ".join(map(str, numbers)) for numbers in ([limit], files.linked, folders))
+        (side / "compared").write_text("\n".join(lines))
         _removing(repository).mkdir(exist_ok=True)
         side.rename(_removing(repository) / side.name)
     except BaseException:
@@ -112,9 +116,10 @@ def _give_back(side: Path, place: Path) -> None:
     if not side.exists():
         return
     worktree = real_path(place)
-    if os.path.lexists(place) and not os.path.lexists(worktree):
-        place.rename(worktree)
-    _tie(side, place if os.path.lexists(place) else worktree)
+    if read_tie(side).parent in (place, worktree):  # else somebody has moved it meanwhile
+        if os.path.lexists(place) and not os.path.lexists(worktree):
+            place.rename(worktree)
+        _tie(side, place if os.path.lexists(place) else worktree)
     (side / "compared").unlink(missing_ok=True)
     (side / "locked").unlink()
 
@@ -147,10 +152,15 @@ def _finish(repository: Repository, side: Path) -> None:
     if _names(place, repository.common / "worktrees" / side.name):
         if mounts := mounted_in(place):
             raise OSError(errno.EBUSY, "something is mounted there", mounts[0])
-        limit, *linked = map(int, (side / "compared").read_text().split())
-        names = frozenset(linked)
+        lines = (side / "compared").read_text().split("\n")
+        [limit], linked, folders = (frozenset(map(int, line.split())) for line in lines)
+
+        def may_go(facts: os.stat_result) -> bool:
+            # What lies in a folder that was moved here since may be older.
+            return facts.st_ino in folders if stat.S_ISDIR(facts.st_mode) else _is_older(facts, limit, linked)
+
         with _opened(place) as folder:
-            _clear(folder, place, lambda facts: _is_older(facts, limit, names), ".git")
+            _clear(folder, place, may_go, ".git")
             # Last of all what says whose they are.
             os.unlink(".git", dir_fd=folder)
     if place.name.endswith(SUFFIX):
@@ -175,15 +185,13 @@ def _clear(folder: int, path: Path, may_go: Callable[[os.stat_result], bool], ke
     """Delete what is in an open folder, but for one name; raise OSError over what may not go."""
     for name in sorted(os.listdir(folder)):
         facts = os.lstat(name, dir_fd=folder)
+        if name != kept and not may_go(facts):
+            raise OSError(errno.ENOTEMPTY, "it has come since the worktree was looked at", str(path / name))
         if stat.S_ISDIR(facts.st_mode):
             with _opened(path / name, name, folder) as inner:
                 _clear(inner, path / name, may_go)
             os.rmdir(name, dir_fd=folder)
         elif name != kept:
-            if not may_go(facts):
-                raise OSError(
-                    errno.ENOTEMPTY, "it has come since the worktree was looked at", str(path / name)
-                )
             os.unlink(name, dir_fd=folder)
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from parallelgen.git import Worktree, read_tie
+from parallelgen.git import Worktree, read_tie, unquoted
 from parallelgen.tidying import removal
 from parallelgen.tidying.content import what_holds
 from parallelgen.tidying.directory import INTEGRATION, Thing
 from parallelgen.tidying.files import read_files
 from parallelgen.tidying.ignored import Origin
+from parallelgen.tidying.owners import where
 from parallelgen.tidying.survey import Survey, moved_aside, not_in
 from parallelgen.tidying.system import at_work_in, mounted_in
 
@@ -134,25 +135,26 @@ def _look_into(survey: Survey, worktree: Own, thing: Thing, patterns: Sequence[s
     # Whatever comes from now on is another mark.
     commit = repository.commit("HEAD", at=path)
     within = survey.within(commit, survey.keepers)
-    held = what_holds(
-        repository, path, side, files, Origin(_ready(survey, worktree), repository.root, patterns)
-    )
+    held = what_holds(repository, path, side, files, _origin(survey, worktree, patterns))
     thing = replace(thing, commit=commit, within=within, size=files.size, side=side, mark=files.mark)
     if len(held.reasons) == 1 and within:
         thing = replace(thing, ignored=tuple(held.ignored))
     return thing.held("" if within else not_in(survey.keepers), *held.reasons)
 
 
-def _ready(survey: Survey, worktree: Own) -> int:
-    """Return when setup had ended in a worktree and nobody had worked there; 0 when that is not known."""
-    path = worktree.path
-    # Of one that a killed clean has left under another name it is not known any more.
-    is_own = not moved_aside(path.name)[1] and path == worktree.place
-    record = survey.directory.state / f"{worktree.id if is_own else path.name}.ready"
+def _origin(survey: Survey, worktree: Own, patterns: Sequence[str]) -> Origin:
+    """Find out what lay in a worktree when setup had ended and nobody had worked there, if that is known."""
+    path, origin = worktree.path, Origin(survey.repository.root, patterns)
+    name, moved = moved_aside(path.name)
+    record = survey.directory.state / f"{path.name if moved else worktree.id}.ready"
     try:
-        facts, told = record.stat(), int(record.read_text())
+        facts, (head, *found) = record.stat(), os.fsdecode(record.read_bytes()).split("\n")[:-1]
+        told, _, place = head.partition(" ")
+        # Of a copy of the record the time is another one. That of a file may lag behind the clock.
+        is_of_its_time = -1 <= facts.st_mtime - int(told) < _LATE
         is_same_clock = facts.st_dev == path.stat().st_dev
     except (OSError, ValueError):
-        return 0
-    # Of a copy of the record the time is another one. That of a file may lag behind the clock.
-    return facts.st_mtime_ns if is_same_clock and -1 <= facts.st_mtime - told < _LATE else 0
+        return origin
+    if is_of_its_time and is_same_clock and where(Path(place)) == where(path.with_name(name)):
+        return replace(origin, found={unquoted(line[3:]) for line in found}, ready=facts.st_mtime_ns)
+    return origin

@@ -477,7 +477,7 @@ is_green() {
   [ "${reds:-0}" -lt "$2" ] || return 1
   progress "integration status=verifying${wave:+ wave=$wave}"
   record_integration running "verifying=${wave:-last}"
-  if ! go_to "$commit" || ! add_submodules || ! include_files || ! set_up || ! mark_ready; then
+  if ! go_to "$commit" || ! add_submodules || ! include_files || ! set_up || ! list_found || ! mark_ready; then
     error=${error:-worktree}
     return 1
   fi

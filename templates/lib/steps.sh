@@ -104,7 +104,7 @@ set_up() {
 begin_work() {
   [ -n "$included$setup$verify$also_verify" ] || return 0
   if [ -n "$included$setup" ] && [ ! -e "$state/$id.agent" ]; then
-    if ! read_changes --untracked-files=all --ignored=matching || ! mv -f -- "$changes" "$state/$id.before" || ! mark_ready; then
+    if ! list_found || ! mark_ready || ! mv -f -- "$changes" "$state/$id.before"; then
       error=worktree
       return 1
     fi
@@ -115,9 +115,16 @@ begin_work() {
   esac
 }
 
-# mark_ready: setup is over in a worktree in which nobody has worked: what is new from now on may be somebody's work
+# list_found: list what lies in the worktree and is not tracked. Sets: changes (a file)
+list_found() {
+  read_changes --untracked-files=all --ignored=matching
+}
+
+# mark_ready: record that setup is over in a worktree in which nobody has worked, and what was found there: what is new from now
+# on may be somebody's work
 mark_ready() {
-  [ "$used" -ne 0 ] || [ -e "$state/$id.ready" ] || { read_clock && say "$now" >"$state/$id.ready"; }
+  [ "$used" -ne 0 ] || [ -e "$state/$id.ready" ] ||
+    { read_clock && { say "$now $worktree" && cat -- "$changes"; } >"$state/$id.ready"; }
 }
 
 # read_left [<option>]: find out what the agent has left uncommitted, without what it found. Sets: changes (a file)

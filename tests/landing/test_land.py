@@ -626,9 +626,9 @@ def test_the_next_commands_are_those_of_the_remote_that_git_would_take(integrate
     assert "git push" not in land(integrated, "--dry-run").stdout
     refused(integrated, 2, "error: it is not known to which remote", options=("--push",))
     add_remote(integrated, "only")
-    assert "\nNext step: git push only main:main\n" in land(integrated, "--dry-run").stdout
+    assert "\nNext step: git push only main\n" in land(integrated, "--dry-run").stdout
     add_remote(integrated, "origin")
-    assert "\nNext step: git push origin main:main\n" in land(integrated, "--dry-run").stdout
+    assert "\nNext step: git push origin main\n" in land(integrated, "--dry-run").stdout
     for key, name in (
         ("branch.main.remote", "only"),
         ("remote.pushDefault", "default"),
@@ -636,7 +636,7 @@ def test_the_next_commands_are_those_of_the_remote_that_git_would_take(integrate
     ):
         git(integrated.root, "config", key, name)
         quoted = "'mine'\"'\"'s'" if "'" in name else name
-        assert f"\nNext step: git push {quoted} main:main\n" in land(integrated, "--dry-run").stdout
+        assert f"\nNext step: git push {quoted} main\n" in land(integrated, "--dry-run").stdout
 
 
 @pytest.mark.parametrize("how", ["file", "mapped", "upstream", "tag"])
@@ -675,7 +675,7 @@ def test_the_settings_are_those_of_the_folder_in_which_it_is_pushed(integrated: 
     git(worktree, "config", "--worktree", "remote.origin.push", "+refs/heads/*:refs/heads/*")
     shown = land(integrated, "--dry-run", cwd=worktree).stdout
     assert "\nNext step: git push origin main:main\n" in shown
-    assert "\nNext step: git push origin main:main\n" in land(integrated, "--dry-run").stdout
+    assert "\nNext step: git push origin main\n" in land(integrated, "--dry-run").stdout
 
 
 def test_a_remote_that_is_none_is_told(integrated: Project) -> None:
@@ -747,11 +747,11 @@ def test_a_pull_request_needs_its_program_and_tells_when_it_fails(integrated: Pr
 def test_commands_can_be_run_from_where_one_is(integrated: Project, tmp_path: Path) -> None:
     add_remote(integrated)
     inside = land(integrated, "--dry-run", cwd=integrated.directory / "tasks")
-    assert "\nNext step: git push origin main:main\n" in inside.stdout
+    assert "\nNext step: git push origin main\n" in inside.stdout
     assert " --body-file ../logs/pull-request.md\n" in inside.stdout
     outside = land(integrated, "--dry-run", cwd=tmp_path)
     root = integrated.root
-    assert f"\nNext step: (cd {root} && git push origin main:main)\n" in outside.stdout
+    assert f"\nNext step: (cd {root} && git push origin main)\n" in outside.stdout
     assert f"\n           (cd {root} && gh pr create " in outside.stdout
     assert land(integrated, "--push", cwd=tmp_path).returncode == 0
 
@@ -792,7 +792,7 @@ def test_as_json(integrated: Project) -> None:
     assert (told["event"], told["status"], told["from"], told["to"]) == ("land", 0, old, tip)
     assert [item["path"] for item in told["files"]] == [f"task-00{number}.txt" for number in (1, 2, 3)]
     assert told["checks"] == [{"wave": "last", "command": "ls *.txt", "commit": tip}]
-    assert told["push"] == ["git push origin main:main"]
+    assert told["push"] == ["git push origin main"]
     assert told["checkout"] == str(integrated.root)
 
 

@@ -76,7 +76,8 @@ class Stage:
         """Bring back the world as it was, and look at it."""
         attempt('chmod -R u+w "$1"; rm -rf "$1" && cp -a "$2" "$1"', self.path, self.copy)
         for record in self.world.state.glob("*.ready"):
-            record.write_text(f"{int(time.time())}\n")  # all that a copy holds is new
+            _, _, rest = record.read_text().partition(" ")
+            record.write_text(f"{int(time.time())} {rest}")  # all that a copy holds is new
         for record in self.world.state.glob("*.result"):
             os.utime(record)
         return self.look()

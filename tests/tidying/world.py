@@ -104,6 +104,20 @@ def odd(kind: str, tree: str, branch: str = "", prepare: Make | None = None) -> 
     return register
 
 
+def ready(thing: Thing) -> str:
+    """Write what the scripts record when setup is over."""
+    words = (
+        "-c",
+        "core.quotePath=false",
+        "status",
+        "--porcelain",
+        "--untracked-files=all",
+        "--ignored=matching",
+    )
+    place = thing.tree.with_name(thing.id)
+    return f"{int(time.time())} {place}\n{git(thing.tree, *words)}"
+
+
 class World:
     """A project with a parallel directory; `path` holds it, its worktrees and all else, and nothing more."""
 
@@ -145,7 +159,7 @@ class World:
                     prepare(self, thing)
         time.sleep(0.02)  # of ctime the kernel keeps some milliseconds
         for thing in self.things:
-            self.record(f"{thing.tree.name}.ready", f"{int(time.time())}\n")
+            self.record(f"{thing.tree.name}.ready", ready(thing))
         time.sleep(0.02)
         for thing in self.things:
             thing.path(MARKER).touch()
