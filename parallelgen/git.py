@@ -68,8 +68,9 @@ _OPERATIONS = (
 
 # And what it keeps there besides: of a working tree, and of a repository.
 _OF_TREE = re.compile(
-    "HEAD|ORIG_HEAD|FETCH_HEAD|AUTO_MERGE|(COMMIT|TAG)_EDITMSG|(MERGE|SQUASH)_MSG|MERGE_RR|index|sharedindex[.].*"
-    "|commondir|gitdir([.]new)?|locked([.]new)?|compared|logs|refs|modules|config[.]worktree"
+    "HEAD|ORIG_HEAD|REBASE_HEAD|FETCH_HEAD|AUTO_MERGE|(COMMIT|TAG)_EDITMSG|(MERGE|SQUASH)_MSG|MERGE_RR|index|sharedindex[.].*"
+    "|commondir|gitdir([.]new)?|locked([.]new)?|compared|logs|refs|reftable|modules|config[.]worktree"
+    "|parallelgen-ready|fsmonitor--daemon.*"
 )
 _OF_REPOSITORY = re.compile(
     "config|description|hooks|info|objects|packed-refs|branches|worktrees|shallow|lfs"
@@ -82,7 +83,7 @@ class GitError(ParallelgenError):
 
 @dataclass(frozen=True)
 class Ref:
-    """Hold a ref: its full name, the object, and the ref that it stands for, when it is symbolic."""
+    """Hold a ref: its full name; its commit, empty for another object; the ref that it stands for, if any."""
 
     name: str
     commit: str
@@ -168,7 +169,8 @@ class Repository:
 
     def refs(self, *below: str) -> list[Ref]:
         """List the refs, of the whole repository or below these names. Raises GitError."""
-        text = self.ask("for-each-ref", "--format=%(refname) %(objectname) %(symref)", *below)
+        commit = "%(if:equals=commit)%(objecttype)%(then)%(objectname)%(end)"
+        text = self.ask("for-each-ref", f"--format=%(refname) {commit} %(symref)", *below)
         return [Ref(*line.split(" ")) for line in text.split("\n")[:-1]]
 
     def contains(self, commit: str, other: str) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -26,6 +27,8 @@ from parallelgen.tidying.system import size_text
 from parallelgen.writing.generate import any_settings
 
 OLDER_THAN = "14d"
+_SHOWN = 20
+_LAST_NAME = re.compile("[^/]*/?$")
 
 
 @dataclass(frozen=True)
@@ -86,14 +89,14 @@ def _clean(repository: Repository, directories: Sequence[Loaded], choice: Choice
         errors = [_said(error) for error in removal.recover(repository)] if choice.yes else []
         for loaded in directories:
             outcome = Outcome()
-            # What is gone is told whatever happens after that.
+            outcomes.append(outcome)
             try:
                 (_remove if choice.yes else _list)(repository, loaded, choice, outcome)
             except (GitError, OSError) as error:
                 outcome.errors.append(_said(error))
-            outcomes.append(outcome)
-            errors += outcome.errors
-            _tell(loaded.project.relative, outcome, choice, screen)
+            finally:  # what is gone is told whatever happens after that
+                errors += outcome.errors
+                _tell(loaded.project.relative, outcome, choice, screen)
     for text in errors:
         screen.complain(f"ERROR: {text}")
     if not choice.yes and not choice.as_json:
@@ -102,14 +105,17 @@ def _clean(repository: Repository, directories: Sequence[Loaded], choice: Choice
 
 
 def _said(error: Exception) -> str:
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.filename:
         return f"{error.strerror}: {error.filename}"
     return str(error).removeprefix("error: ")
 
 
 def _repository(typed: str) -> Repository:
     """Find the repository of a folder. Raises GitError."""
-    root = project_root(Path(typed).resolve())
+    try:
+        root = project_root(Path(typed).resolve())
+    except OSError as error:
+        raise GitError(f"error: {error.strerror}: '{typed}'") from error
     if root is None:
         raise GitError(f"error: not in a git repository: '{typed}'")
     return Repository.at(root)
@@ -147,12 +153,11 @@ def directory_of(repository: Repository, loaded: Loaded, recorded: Recorded) -> 
     tasks[INTEGRATION] = Task(INTEGRATION[1:], status=integration.status if integration else "pending")
     baseline = read_record(state / f"{BASELINE}.result").get("status", "pending")
     tasks[BASELINE] = Task(BASELINE[1:], status=baseline)
-    # A branch that was merged may be gone.
-    bases = [recorded.run.get("base_branch", ""), plan.settings.base_branch, "HEAD"]
+    base = read_record(state / "run").get("base_branch") or plan.settings.base_branch or "HEAD"
     return Directory(
         loaded.project.directory,
         tasks,
-        next((branch_name(name) for base in bases if base and (name := repository.full_name(base))), ""),
+        branch_name(repository.full_name(base)),
         plan.settings.branch_prefix,
         integration.branch if integration else "",
         recorded.is_alive,
@@ -225,9 +230,11 @@ def _summary(outcomes: Sequence[Outcome], again: str) -> str:
     lines = ["", f"{freed}To remove what can go: {again}" if gone else "Nothing can go."]
     patterns = {pattern for outcome in outcomes for thing in outcome.stays for pattern in thing.ignored}
     if patterns:
+        if len(patterns) > _SHOWN:
+            patterns = {_LAST_NAME.search(pattern)[0] for pattern in patterns}  # type: ignore[index]
         words = [word for pattern in sorted(patterns) for word in ("--ignored", pattern)]
         lines.append(f"Where only ignored files are in the way that you do not need, add {shlex.join(words)}")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _facts(directory: str, outcome: Outcome, is_done: bool) -> dict[str, Any]:

@@ -84,11 +84,12 @@ class _Tree:
         out_of_sight = [path for path in rest if cover(covered, path)]
         unknown = ignored.work(self.repository, self.top, out_of_sight, tracked, own, self.links, self.origin)
         names = sorted({cover(covered, path) for path in unknown})
-        regular = [path for path in known if stat.S_ISREG(own[path].st_mode)]
+        hidden = {path for path in known if _is_hidden(tracked[path][0])}
+        regular = [path for path in known if stat.S_ISREG(own[path].st_mode) and path not in hidden | changed]
         found: dict[str, Iterable[str]] = {
             "under way": operations(self.side),
             "not committed": changed,
-            "git was told not to look at": [path for path in known if _is_hidden(tracked[path][0])],
+            "git was told not to look at": hidden,
             "git does not see": [path for path in rest if not cover(covered, path)],
             "not committed as they are (a filter, line ends, $Id$)": altered(
                 self.repository, self.top, {path: tracked[path][2] for path in regular}

@@ -15,8 +15,8 @@ def altered(repository: Repository, top: Path, blobs: Mapping[str, str]) -> list
 
     Raises GitError, OSError.
     """
-    # Where names are a line each, some cannot be told.
-    plain = [path for path in blobs if "\n" not in path and "\r" not in path]
+    # Where names are a line each, or quoted, some cannot be told.
+    plain = [path for path in blobs if "\n" not in path and "\r" not in path and path[0] != '"']
     given = "".join(f"{path}\n" for path in plain)
     hashes = repository.ask("hash-object", "--no-filters", "--stdin-paths", at=top, given=given).split()
     same = {path for path, told in zip(plain, hashes, strict=True) if told == blobs[path]}

@@ -186,13 +186,24 @@ def _clear(folder: int, path: Path, may_go: Callable[[os.stat_result], bool], ke
     for name in sorted(os.listdir(folder)):
         facts = os.lstat(name, dir_fd=folder)
         if name != kept and not may_go(facts):
-            raise OSError(errno.ENOTEMPTY, "it has come since the worktree was looked at", str(path / name))
+            text = "it has come or changed since the worktree was looked at"
+            raise OSError(errno.ENOTEMPTY, text, str(path / name))
         if stat.S_ISDIR(facts.st_mode):
             with _opened(path / name, name, folder) as inner:
                 _clear(inner, path / name, may_go)
-            os.rmdir(name, dir_fd=folder)
-        elif name != kept:
-            os.unlink(name, dir_fd=folder)
+        if name != kept:
+            with _named(path / name):
+                (os.rmdir if stat.S_ISDIR(facts.st_mode) else os.unlink)(name, dir_fd=folder)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let an error name the whole path of what is reached through an open folder."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 @contextlib.contextmanager

@@ -12,7 +12,6 @@ from parallelgen.tidying.content import what_holds
 from parallelgen.tidying.directory import INTEGRATION, Thing
 from parallelgen.tidying.files import read_files
 from parallelgen.tidying.ignored import Origin
-from parallelgen.tidying.owners import where
 from parallelgen.tidying.survey import Survey, moved_aside, not_in
 from parallelgen.tidying.system import at_work_in, mounted_in
 
@@ -135,26 +134,23 @@ def _look_into(survey: Survey, worktree: Own, thing: Thing, patterns: Sequence[s
     # Whatever comes from now on is another mark.
     commit = repository.commit("HEAD", at=path)
     within = survey.within(commit, survey.keepers)
-    held = what_holds(repository, path, side, files, _origin(survey, worktree, patterns))
+    held = what_holds(repository, path, side, files, _origin(survey, path, side, patterns))
     thing = replace(thing, commit=commit, within=within, size=files.size, side=side, mark=files.mark)
     if len(held.reasons) == 1 and within:
         thing = replace(thing, ignored=tuple(held.ignored))
     return thing.held("" if within else not_in(survey.keepers), *held.reasons)
 
 
-def _origin(survey: Survey, worktree: Own, patterns: Sequence[str]) -> Origin:
+def _origin(survey: Survey, worktree: Path, side: Path, patterns: Sequence[str]) -> Origin:
     """Find out what lay in a worktree when setup had ended and nobody had worked there, if that is known."""
-    path, origin = worktree.path, Origin(survey.repository.root, patterns)
-    name, moved = moved_aside(path.name)
-    record = survey.directory.state / f"{path.name if moved else worktree.id}.ready"
+    record, origin = side / "parallelgen-ready", Origin(survey.repository.root, patterns)
     try:
-        facts, (head, *found) = record.stat(), os.fsdecode(record.read_bytes()).split("\n")[:-1]
-        told, _, place = head.partition(" ")
+        facts, (told, *found) = record.stat(), os.fsdecode(record.read_bytes()).split("\n")[:-1]
         # Of a copy of the record the time is another one. That of a file may lag behind the clock.
         is_of_its_time = -1 <= facts.st_mtime - int(told) < _LATE
-        is_same_clock = facts.st_dev == path.stat().st_dev
+        is_same_clock = facts.st_dev == worktree.stat().st_dev
     except (OSError, ValueError):
         return origin
-    if is_of_its_time and is_same_clock and where(Path(place)) == where(path.with_name(name)):
+    if is_of_its_time and is_same_clock:
         return replace(origin, found={unquoted(line[3:]) for line in found}, ready=facts.st_mtime_ns)
     return origin

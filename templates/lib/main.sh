@@ -8,7 +8,7 @@ start_afresh() {
     # Where a scheduler was killed its agent may still be at work.
     [ ! -e "$state/$id.agent" ] || stop_remains
     [ "$force" -eq 0 ] || set_aside || fail "ERROR: cannot move worktree and branch of $id aside"
-    for record in start agent result earlier stopped steps before ready feedback session told; do
+    for record in start agent result earlier stopped steps before feedback session told; do
       [ ! -e "$state/$id.$record" ] || rm -r -f -- "$state/$id.$record"
     done
   done <<EOF

@@ -49,7 +49,7 @@ record_process() {
 
 # forget_steps: what has been done in a worktree does not count for another; what it has cost does
 forget_steps() {
-  for record in steps before ready feedback; do
+  for record in steps before feedback; do
     [ ! -e "$state/$id.$record" ] || rm -f -- "$state/$id.$record"
   done
   replace_facts '' session
@@ -123,8 +123,9 @@ list_found() {
 # mark_ready: record that setup is over in a worktree in which nobody has worked, and what was found there: what is new from now
 # on may be somebody's work
 mark_ready() {
-  [ "$used" -ne 0 ] || [ -e "$state/$id.ready" ] ||
-    { read_clock && { say "$now $worktree" && cat -- "$changes"; } >"$state/$id.ready"; }
+  if [ "$used" -eq 0 ] && read_worktree && [ ! -e "$git_dir/parallelgen-ready" ]; then
+    read_clock && { say "$now" && cat -- "$changes"; } >"$git_dir/parallelgen-ready"
+  fi
 }
 
 # read_left [<option>]: find out what the agent has left uncommitted, without what it found. Sets: changes (a file)

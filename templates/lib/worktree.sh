@@ -240,7 +240,6 @@ set_aside() {
   if is_there "$worktree"; then
     move_worktree "$worktree.$suffix" || return 1
     own "$workspaces_name/${worktree##*/}.$suffix"
-    [ ! -e "$state/$id.ready" ] || mv -f -- "$state/$id.ready" "$state/${worktree##*/}.$suffix.ready"
     say "Moved aside: worktree $WORKSPACE_ROOT/${worktree##*/} -> $WORKSPACE_ROOT/${worktree##*/}.$suffix"
   fi
   if has_branch "$branch"; then

@@ -199,6 +199,21 @@ def test_other_ignored_files_hold_the_worktree_and_are_named(build: Callable[...
     assert worktrees(project) == []
 
 
+def test_a_record_of_setup_speaks_of_one_worktree_alone(project: Project) -> None:
+    ignoring(project)
+    integrated(project, "--setup", SETUP)
+    git(project.root, "merge", "-q", "integration/TS-0001-shop")
+    trees = [project.root.parent / "workspaces" / f"task-00{number}" for number in (1, 2, 3)]
+    (trees[0] / ".env").write_text("only here\n")
+    for tree in trees:
+        git(tree, "switch", "-q", "--detach")
+    again = DONE.replace("echo work", "echo again")
+    words = ("--force", "--workspace-root", "../others", "--setup", SETUP, "--agent-command", again)
+    assert project.run(*words).returncode == 0
+    cleaned(project)
+    assert (trees[0] / ".env").read_text() == "only here\n"
+
+
 def test_a_name_with_a_carriage_return_holds_nothing(project: Project) -> None:
     odd = "tracked\rfile"
     (project.root / odd).write_text("words\n")

@@ -75,9 +75,9 @@ class Stage:
     def reset(self) -> Snapshot:
         """Bring back the world as it was, and look at it."""
         attempt('chmod -R u+w "$1"; rm -rf "$1" && cp -a "$2" "$1"', self.path, self.copy)
-        for record in self.world.state.glob("*.ready"):
-            _, _, rest = record.read_text().partition(" ")
-            record.write_text(f"{int(time.time())} {rest}")  # all that a copy holds is new
+        for record in self.world.root.glob(".git/worktrees/*/parallelgen-ready"):
+            _, _, rest = record.read_text().partition("\n")
+            record.write_text(f"{int(time.time())}\n{rest}")  # all that a copy holds is new
         for record in self.world.state.glob("*.result"):
             os.utime(record)
         return self.look()
@@ -128,7 +128,11 @@ def differences(taken: Snapshot, other: Snapshot) -> list[str]:
     """Say in what one end is not as another; logs of git have times in them."""
     ends = [
         {
-            *((str(path), *content) for path, content in end.files.items() if path.suffix != ".ready"),
+            *(
+                (str(path), *content)
+                for path, content in end.files.items()
+                if path.name != "parallelgen-ready"
+            ),
             *end.refs.items(),
             *((str(path),) for path in end.inner),
             *((name,) for name in end.objects | end.complaints),

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from parallelgen.git import Repository
-from parallelgen.tidying import removal
+from parallelgen.git import GitError, Repository
+from parallelgen.tidying import refs, removal
+from parallelgen.tidying.directory import Thing as Look
 from parallelgen.tidying.files import read_files
 from tests.conftest import Result, git, parallelgen
 from tests.tidying.world import Part, Thing, World
@@ -56,14 +57,14 @@ def test_what_comes_into_it_later_is_not_removed_and_stops_nobody_else(
         return []
 
     monkeypatch.setattr(removal, "at_work_in", write_late)
-    with pytest.raises(OSError, match="it has come since"):
+    with pytest.raises(OSError, match="it has come or changed since"):
         remove(world, thing)
     for _ in range(2):
         assert "a clean has begun to remove it" in clean(world).stdout
         result = clean(world, "--yes")
         assert (result.returncode, result.stderr) == (
             1,
-            f"ERROR: it has come since the worktree was looked at: {place}/src/late.txt\n",
+            f"ERROR: it has come or changed since the worktree was looked at: {place}/src/late.txt\n",
         )
         assert (place / "src" / "late.txt").read_text() == "late\n"
         assert not other.tree.exists()
@@ -71,6 +72,77 @@ def test_what_comes_into_it_later_is_not_removed_and_stops_nobody_else(
     assert clean(world, "--yes").returncode == 0
     assert not place.exists()
     assert not list((world.root / ".git" / "parallelgen").glob("removing*"))
+
+
+def test_a_folder_that_is_moved_into_what_is_left_is_not_removed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thing = world.things[0]
+    stuff = world.path / "stuff"
+    stuff.mkdir()
+    (stuff / "older.txt").write_text("older\n")
+    place = removal.place_of(thing.tree)
+    monkeypatch.setattr(removal, "_clear", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        remove(world, thing)
+    stuff.rename(place / "src" / "stuff")
+    result = clean(world, "--yes")
+    moved = f"{place}/src/stuff"
+    assert (result.returncode, result.stderr) == (
+        1,
+        f"ERROR: it has come or changed since the worktree was looked at: {moved}\n",
+    )
+    assert Path(moved, "older.txt").read_text() == "older\n"
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_who_moves_it_meanwhile_keeps_it_as_git_knows_it(world: World) -> None:
+    thing, mark = world.things[0], read_files(world.things[0].tree, world.things[0].side).mark
+    git(world.root, "worktree", "move", str(thing.tree), str(world.path / "mine"))
+    before = listed(world)
+    with pytest.raises(removal.NotRemovedError, match="has been moved"):
+        remove(world, thing, mark)
+    assert listed(world) == before
+
+
+def test_a_branch_stays_that_is_checked_out_meanwhile(world: World) -> None:
+    thing = world.things[0]
+    git(thing.tree, "switch", "-q", "--detach")
+    found = Look("branch", thing.branch, git(world.root, "rev-parse", thing.branch).strip())
+    git(world.root, "switch", "-q", thing.branch)
+    with pytest.raises(GitError, match="checked out meanwhile"):
+        refs.delete(Repository.at(world.root), found, None)
+    assert git(world.root, "rev-parse", "HEAD").strip() == found.commit
+
+
+def test_a_ref_that_is_no_commit_stays(world: World) -> None:
+    blob = git(world.root, "rev-parse", "HEAD:README.md").strip()
+    git(world.root, "update-ref", "refs/parallelgen/none/blob", blob)
+    assert "ref refs/parallelgen/none/blob: its commits are not in main" in clean(world, "--yes").stdout
+
+
+def test_where_the_base_branch_is_gone_nothing_counts_in_its_place(world: World) -> None:
+    git(world.root, "switch", "-q", "-c", "look")
+    git(world.root, "branch", "-q", "-D", "main")
+    result = clean(world, "--yes")
+    assert (
+        f"worktree ../workspaces/{world.things[0].id}: its commits are not in any base branch"
+        in result.stdout
+    )
+    assert world.things[0].tree.exists()
+
+
+def test_no_name_reaches_the_terminal_as_it_is_and_few_patterns_do(world: World) -> None:
+    thing = world.things[0]
+    for number in range(30):
+        (thing.tree / f"d{number}" / "build").mkdir(parents=True)
+        (thing.tree / f"d{number}" / "build" / "out").touch()
+    (thing.tree / "\x1b.log").touch()
+    hint = clean(world).stdout.splitlines()[-1]
+    assert hint.endswith("add --ignored '\\x1b.log' --ignored build/")
 
 
 @contextmanager
@@ -128,7 +200,7 @@ def test_a_record_of_setup_that_was_copied_is_not_believed(world: World) -> None
     thing = world.things[0]
     (thing.tree / "build").mkdir()
     (thing.tree / "build" / "only-copy").write_text("only\n")
-    (world.state / f"{thing.id}.ready").touch()
+    (thing.side / "parallelgen-ready").touch()
     assert f"worktree ../workspaces/{thing.id}: ignored" in clean(world, "--yes").stdout
     assert (thing.tree / "build" / "only-copy").exists()
 

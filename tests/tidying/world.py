@@ -114,8 +114,7 @@ def ready(thing: Thing) -> str:
         "--untracked-files=all",
         "--ignored=matching",
     )
-    place = thing.tree.with_name(thing.id)
-    return f"{int(time.time())} {place}\n{git(thing.tree, *words)}"
+    return f"{int(time.time())}\n{git(thing.tree, *words)}"
 
 
 class World:
@@ -159,7 +158,7 @@ class World:
                     prepare(self, thing)
         time.sleep(0.02)  # of ctime the kernel keeps some milliseconds
         for thing in self.things:
-            self.record(f"{thing.tree.name}.ready", ready(thing))
+            (thing.side / "parallelgen-ready").write_text(ready(thing))
         time.sleep(0.02)
         for thing in self.things:
             thing.path(MARKER).touch()
@@ -583,6 +582,24 @@ def file_moved_in(world: World, thing: Thing) -> None:
     (world.path / f"collected-{thing.id}/table.csv").rename(thing.path("build/table.csv"))
 
 
+def collect_sources(world: World, thing: Thing) -> None:
+    shutil.copytree(thing.path("src"), world.path / f"sources-{thing.id}")
+    (world.path / f"sources-{thing.id}/.env").write_text(f"secret of {thing.id}\n")
+
+
+@odd("file", STAYS, prepare=collect_sources)
+def folder_moved_in_and_used(world: World, thing: Thing) -> None:
+    """Its own times tell nothing any more, for people work in it."""
+    shutil.rmtree(thing.path("src"))
+    (world.path / f"sources-{thing.id}").rename(thing.path("src"))
+    thing.write("src/used.tmp").unlink()
+
+
+@odd("file", GOES)
+def split_index(world: World, thing: Thing) -> None:
+    thing.git("update-index", "--split-index")
+
+
 @odd("file", STAYS)
 def ignored_link(world: World, thing: Thing) -> None:
     thing.path("link").unlink(missing_ok=True)
@@ -695,6 +712,13 @@ def submodule_ignored(thing: Thing, path: Path) -> None:
 def submodule_with_commits(thing: Thing, path: Path) -> None:
     (path / "code.txt").write_text(f"committed {thing.id}\n")
     commit(path, f"Own {thing.id}")
+
+
+@odd("work", GOES)
+def quoted_name(world: World, thing: Thing) -> None:
+    if thing.part.history != "nothing":
+        thing.write('"quoted".txt')
+        commit(thing.tree, "Quote")
 
 
 @odd("work", GOES)
