@@ -167,7 +167,7 @@ def clean(ctx: click.Context, /, directory: str | None, every: bool, older_than:
     if not directory and not every:
         raise click.UsageError("which directory? Name it, or use '--all'")
     try:
-        age = 0 if older_than == "0" else settings.parse_duration(older_than)
+        age = settings.parse_duration(older_than, least=0)
     except ValueError as error:
         raise click.BadParameter(f"'{older_than}': {error}", param_hint="'--older-than'") from error
     words = ["--older-than", older_than] if older_than != OLDER_THAN else []

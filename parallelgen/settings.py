@@ -96,11 +96,11 @@ def _size(text: str) -> int:
     return int(match[1]) << 10 * " KMG".index(match[2] or " ")
 
 
-def parse_duration(text: str) -> int:
+def parse_duration(text: str, least: int = 1) -> int:
     """Return the seconds in `5400`, `90m`, `2h` or `1d`; raise ValueError."""
     found = _DURATION.fullmatch(text)
-    seconds = int(found.group(1)) * _UNITS[found.group(2)] if found else 0
-    if not 0 < seconds <= _LONGEST:
+    seconds = int(found.group(1)) * _UNITS[found.group(2)] if found else -1
+    if not least <= seconds <= _LONGEST:
         raise ValueError("expected seconds, or a number with s, m, h or d such as '90m'")
     return seconds
 

@@ -250,4 +250,6 @@ def _thing_facts(thing: Thing) -> dict[str, Any]:
     facts: dict[str, Any] = {"kind": thing.kind, "name": thing.name, "commit": thing.commit}
     if thing.within:
         facts["within"] = branch_name(thing.within.name)
+    if thing.ignored:
+        facts["ignored"] = thing.ignored
     return {**facts, "bytes": thing.size} if thing.kind == "worktree" else facts

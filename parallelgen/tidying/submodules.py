@@ -40,16 +40,20 @@ def _is_committed(repository: Path) -> bool:
 
 
 def _is_contained(repository: Path, other: Path) -> bool:
-    """Tell whether all commits that refs of a repository lead to can be reached from refs of another one."""
+    """Tell whether all commits that refs and reflogs lead to can be reached from refs of another repository.
+
+    HEAD is detached in a submodule, and its next checkout leaves commits to the reflog alone.
+    """
     # Where history is cut off, nobody knows what is behind that.
     cut = other / "shallow"
     if cut.exists() and not _is_same(cut, repository / "shallow"):
         return False
     refs = call("--git-dir=.", "for-each-ref", "--format=%(objectname)", at=repository)
+    logs = call("--git-dir=.", "rev-list", "--no-walk", "--reflog", at=repository)
     head = call("--git-dir=.", "rev-parse", "--quiet", "--verify", "HEAD^{commit}", at=repository)
     command = (f"--git-dir={other}", "rev-list", "--max-count=1", "--stdin", "--not", "--all")
-    answer = call(*command, at=repository, given=refs.stdout + head.stdout)
-    return refs.returncode == answer.returncode == 0 and not answer.stdout
+    answer = call(*command, at=repository, given=refs.stdout + logs.stdout + head.stdout)
+    return refs.returncode == logs.returncode == answer.returncode == 0 and not answer.stdout
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -234,7 +234,7 @@ def test_what_was_moved_aside_goes_when_it_is_old_enough(project: Project) -> No
     assert next(line for line in stays if "aside" not in line) == (
         f"worktree {SPACES}/task-001: its task is failed, not completed"
     )
-    cleaned(project, "--older-than", "0")
+    cleaned(project, "--older-than", "0s")
     assert worktrees(project) == ["task-001", "task-002"]
     assert refs(project) == [f"refs/heads/feature/{name}" for name in NAMES[:2]] + ["refs/heads/main"]
     again = DONE.replace("echo work", "echo again")

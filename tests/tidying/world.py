@@ -732,6 +732,12 @@ def submodule_committed(world: World, thing: Thing) -> None:
 
 
 @stays_with_module
+def submodule_committed_and_left(thing: Thing, path: Path) -> None:
+    submodule_commit(thing, path)
+    git(path, "checkout", "-q", "--detach", "HEAD~1")
+
+
+@stays_with_module
 def submodule_with_a_branch(thing: Thing, path: Path) -> None:
     """HEAD is where the worktree wants it, and the commit on a branch that was never pushed."""
     git(path, "checkout", "-q", "-b", "mine")
