@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ne
 #: System calls of git at which the machine dies here; `python -m tests.chaos --faults` tries all.
 STEPS = (27, 37, 63, 81)
 #: Of so many calls of the plan with setup and verify one fails here.
-SAMPLE = 13
+SAMPLE = 23
 _MOUNT = ("unshare", "--mount")
 
 
