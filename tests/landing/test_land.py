@@ -340,12 +340,16 @@ def test_a_submodule_that_is_elsewhere_is_a_change_and_untracked_files_in_it_are
     assert land(project).returncode == 0
 
 
-@pytest.mark.parametrize("how", ["file", "above", "gone"])
+@pytest.mark.parametrize("how", ["file", "above", "gone", "hidden"])
 def test_a_repository_that_what_is_landed_would_clear_away_is_left_alone(project: Project, how: str) -> None:
     lib = project.root / "libs" / "lib"
     who = ("-c", "user.name=Tess", "-c", "user.email=tess@example.invalid")
     git(project.root, "init", "-q", str(lib))
     git(lib, *who, "commit", "-q", "--allow-empty", "-m", "Start")
+    if how == "hidden":
+        for key, value in (("path", "libs/lib"), ("ignore", "all")):
+            git(project.root, "config", "--file", ".gitmodules", f"submodule.libs/lib.{key}", value)
+        git(project.root, "add", ".gitmodules")
     git(project.root, "add", "libs/lib")
     git(project.root, "commit", "-qm", "Add lib")
     place = "libs" if how == "above" else "libs/lib"
