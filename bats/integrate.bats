@@ -254,7 +254,7 @@ END
   out_has '[PROGRESS] execution status=failed'
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "wave after wave a task that has failed is not in what the next wave starts from" {
   project diamond
   agent task-002 <<<'exit 1'
@@ -271,7 +271,7 @@ completed merged=2/2
 END
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "nothing has completed, nothing is to be merged, and options that exclude each other" {
   project chain
   integrates 2
@@ -295,7 +295,7 @@ completed merged=3/3
 END
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a task that has only what its dependency has is not merged" {
   project chain
   agent task-002 <<<'finish'
@@ -310,7 +310,7 @@ END
   same "$(git -C "$project" rev-parse main)" "$(git -C "$project" rev-parse "$branch~2")"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "where nobody has committed there is nothing to integrate, and all is in" {
   project one
   agent task-001 <<<'finish'
@@ -329,7 +329,7 @@ move_base() {
   commit_all
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "it starts where the base branch is, and anew from there when that has moved" {
   project chain
   completes
@@ -356,7 +356,7 @@ END
   same "$(git -C "$project" rev-parse main)" "$(tip)"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "the base has moved, and somebody has committed to the branch, who merges it by hand, and nothing is lost" {
   project chain
   agent task-003 <<<'exit 1'
@@ -396,7 +396,7 @@ END
   same "$own" "$(tip)"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "what somebody has committed stays when merges have come on top of it, and the base moves then" {
   project chain
   agent task-003 <<<'exit 1'
@@ -425,7 +425,7 @@ END
   same "$own" "$(tip)"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a crash between the branch and its record does not make our merges somebody's" {
   project chain
   completes
@@ -436,7 +436,7 @@ END
   same "$(git -C "$project" rev-parse main)" "$(git -C "$project" rev-parse "$branch~3")"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a branch that has got more after it was merged is merged once more, and nothing anew" {
   project chain
   each_done task-001
@@ -451,7 +451,7 @@ END
   out_has 'task-001 has changed since it completed: its branch is merged as it is now.'
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a branch that was amended after it was merged is in once, as it is now, and all is merged anew" {
   project four
   each_done task-001 task-002 task-003
@@ -470,7 +470,7 @@ END
   done
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a base branch that is gone: it starts from what the run has started from" {
   project chain
   completes
@@ -481,7 +481,7 @@ END
   same "$start" "$(git -C "$project" rev-parse "$branch~3")"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a directory with a blank and an umlaut: the branch has what git takes" {
   project one project 'Größe der Dinge'
   branch=integration/Größe-der-Dinge
@@ -490,7 +490,7 @@ END
   integrates 0
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a red commit of somebody's on the branch is named, and stays there" {
   project chain
   completes
@@ -504,7 +504,7 @@ END
   same "$own" "$(tip)"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "what somebody has merged by hand is validated as well" {
   project chain
   own_commands <<'END'
@@ -523,7 +523,7 @@ END
   same "$own" "$(tip)"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a file that somebody has put into the worktree is not lost" {
   project chain
   each_done task-001
@@ -537,7 +537,7 @@ END
   integrates 0
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a branch of that name that nobody knows is refused, and so is one that is in the way" {
   project one
   completes
@@ -554,7 +554,7 @@ END
   grep -q "git cannot have the branch '$branch' beside 'integration'" "$err"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a branch below the name of its own is refused before anything is done" {
   project one
   git -C "$project" branch "$branch/mine"
@@ -565,7 +565,7 @@ END
   same '' "$(started)"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a branch that is checked out elsewhere is refused, with its place" {
   project chain
   completes
@@ -580,7 +580,7 @@ END
   BASE_BRANCH=main integrates 2
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "two directories of the same name do not share branch or worktree" {
   project one
   completes
@@ -596,7 +596,7 @@ END
   same "$first" "$(tip)"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "the user's checkout stays as it is: another branch, changed files, what is staged, no branch at all" {
   project chain
   completes
@@ -619,7 +619,7 @@ END
   unchanged
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "in a clone whose manifest knows the branch it goes on" {
   project chain
   agent task-003 <<<'exit 1'
@@ -702,21 +702,21 @@ END
   prefer "$home/bin"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "conflict: the same lines" {
   project four
   both_do 'echo one >README.md' 'echo two >README.md'
   conflicts_in README.md
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "conflict: changed here, deleted there" {
   project four
   both_do 'git rm --quiet README.md' 'echo two >>README.md'
   conflicts_in README.md
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "conflict: renamed here so, there otherwise" {
   project four
   seq 30 >"$project/old"
@@ -725,35 +725,35 @@ END
   conflicts_in 'new, newer, old'
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "conflict: both have added it" {
   project four
   both_do 'echo one >"a file"' 'echo two >"a file"'
   conflicts_in 'a file'
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "conflict: a file here, a folder there" {
   project four
   both_do 'echo one >thing' 'mkdir thing; echo two >thing/file'
   conflicts_in thing
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "conflict: a folder here, a file there" {
   project four
   both_do 'mkdir thing; echo two >thing/file' 'echo one >thing'
   conflicts_in thing
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "conflict: a symbolic link here, a file there" {
   project four
   both_do 'rm README.md; ln -s elsewhere README.md' 'echo two >>README.md'
   conflicts_in README.md
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "conflict: changed here, renamed and changed there" {
   project four
   seq 30 >"$project/old"
@@ -762,7 +762,7 @@ END
   conflicts_in new
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "conflict: a folder renamed here, another file in it there" {
   project four
   mkdir "$project/old"
@@ -776,7 +776,7 @@ END
   err_has "task-002 is left out of $branch: it conflicts with task-001 in new/more"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "conflict: with the base, which has moved, and not with the task that has touched the file, too" {
   project four
   seq 30 >"$project/file"
@@ -793,14 +793,14 @@ failed merged=1/2
 END
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "conflict: both have added it, with another mode" {
   project four
   both_do 'echo one >tool' 'echo one >tool; chmod +x tool'
   conflicts_in tool
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "conflict: binary" {
   project four
   printf 'a\0b' >"$project/image"
@@ -809,7 +809,7 @@ END
   conflicts_in image
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "conflict: a submodule at other commits" {
   project four
   export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=protocol.file.allow GIT_CONFIG_VALUE_0=always
@@ -827,7 +827,7 @@ END
   conflicts_in library
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "no conflict: with --submodules a submodule that one task moves on farther than the other" {
   project four
   export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=protocol.file.allow GIT_CONFIG_VALUE_0=always
@@ -848,7 +848,7 @@ END
   same "$at" "$(git -C "$project" rev-parse "$branch:library")"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "conflict: by the attributes that a task brings" {
   project four
   seq 30 >"$project/lock"
@@ -867,7 +867,7 @@ END
   err_has "task-003 is left out of $branch: it conflicts with task-002 in lock"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a merge that fails without a conflict has no rival" {
   project four
   both_do 'echo one >one' 'echo two >two'
@@ -890,7 +890,7 @@ END
   integrates 0
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "conflict: line ends" {
   project four
   printf '* text=auto\n' >"$project/.gitattributes"
@@ -901,7 +901,7 @@ END
   conflicts_in lines
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "no conflict: merge=union, what is only another line end, and what a merge driver of the user's resolves" {
   for git_is in new old; do
     mkdir "$home/$git_is"; project four "$git_is/project"
@@ -918,7 +918,7 @@ END
   done
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "what the user has resolved once is resolved again" {
   project four
   git -C "$project" config rerere.enabled true
@@ -934,7 +934,7 @@ END
   same "Merge feature/task-002-b into $branch" "$(git -C "$project" log -1 --format=%s "$branch")"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "who depends on a task that is left out is left out, too, and the rest is in" {
   project five
   task_done task-001 <<<'echo one >README.md'
@@ -968,7 +968,7 @@ completed merged=5/5
 END
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "hooks, signatures and settings of the user's do not get in the way" {
   project four
   both_do 'echo one >one' 'echo two >two'
@@ -988,7 +988,7 @@ END
   rm -f "$home/hooks"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "signatures that git shows do not make more commits of them" {
   project chain
   each_done task-001
@@ -1010,7 +1010,7 @@ END
   out_has '[PROGRESS] integration status=left_out task=task-002 error=validation'
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a task whose branch is gone is in by its commit, and one whose commit is gone as well is left out" {
   project five
   each_done task-001 task-002 task-003
@@ -1029,7 +1029,7 @@ failed merged=2/4
 END
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "what a check has left is not in the way of a task that brings the same file" {
   project chain
   own_commands <<'END'
@@ -1059,7 +1059,7 @@ many() {
   each_done $(sed 's/ .*//' "$home/plan")
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "one culprit among 32 is found by six checks, besides its repetition and the last one" {
   many 32
   for culprit in 16 32 01; do
@@ -1134,7 +1134,7 @@ END
   same 'task-001.txt task-004.txt' "$(files "$branch")"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "two tasks are red together: the second is the culprit" {
   project four
   own_commands <<'END'
@@ -1146,7 +1146,7 @@ END
   same 'task-001.txt task-002.txt task-004.txt' "$(files "$branch")"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "red once in the search is not believed: the culprit is found behind it" {
   project four
   export VERIFY_INTEGRATION="$(check 'test "$(grep -c . "$TEST_NOTES/checks")" -ne 2 && test ! -e task-004.txt')"
@@ -1157,7 +1157,7 @@ END
   same 6 "$(checks)"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a task of an early wave that comes later is checked as the later waves are" {
   project diamond
   own_commands <<'END'
@@ -1173,7 +1173,7 @@ END
   same 'task-001.txt task-004.txt' "$(files "$branch")"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a culprit of a wave without a validation is named by the next one, and stays on the branch" {
   project diamond
   own_commands <<'END'
@@ -1187,7 +1187,7 @@ END
   branch_has "$branch" task-002.txt
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a culprit that was merged before is named, and not left out" {
   project four
   each_done task-001 task-002 task-003
@@ -1204,7 +1204,7 @@ END
   out_lacks left_out
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "several culprits are all left out" {
   project four
   export VERIFY_INTEGRATION='test ! -e task-001.txt && test ! -e task-003.txt && test ! -e task-004.txt'
@@ -1232,7 +1232,7 @@ END
   grep -q '^WARNING: .* is flaky.$' "$err"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a check that is red without any of them has no culprit" {
   project four
   each_done task-001 task-002
@@ -1298,7 +1298,7 @@ END
   all_dead
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a check that changes what it checks is red; what it leaves beside that is not" {
   project four
   each_done task-001 task-002
@@ -1312,7 +1312,7 @@ END
   same "$(git -C "$project" rev-parse "$branch")" "$(git -C "$worktree" rev-parse HEAD)"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "a validation of several lines is one command, byte for byte" {
   project four
   own_commands <<'END'
@@ -1537,7 +1537,7 @@ END
     '[PROGRESS] integration status=left_out task=task-004 error=validation'
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "somebody is at work in the worktree: that is refused, and goes on when it is committed" {
   project chain
   each_done task-001
@@ -1560,7 +1560,7 @@ END
   same "$lost" "$(git -C "$worktree" rev-parse HEAD)"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "what a crash has left in the worktree is moved aside" {
   project chain
   each_done task-001
@@ -1573,7 +1573,7 @@ END
   same '' "$(git -C "$worktree" status --porcelain)"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "with --force an earlier integration is moved aside with what it was made of" {
   project chain
   completes --integrate end
@@ -1661,7 +1661,7 @@ AGENT
   same '["back\\slash", "bell?", "caf\u00e9", "caf?", "tab?here"]' "$(execution 'e["tasks"]["task-001"]["outside"]')"
 }
 
-# bats test_tags=one-shell, git
+# bats test_tags=one-shell
 @test "what comes from dependencies and from the integrated tree is not the task's" {
   project chain
   own_commands <<'END'
