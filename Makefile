@@ -4,10 +4,10 @@ PYTHON = python3
 BIN = .venv/bin
 NEEDS = import sys; sys.exit(None if sys.version_info >= (3, 10) else "Python 3.10 or newer is needed")
 # Each file of the library is a part of one script: its neighbours set and use its variables. What nobody sets or uses is
-# found in the whole, where only traps call some functions, settings are in upper case, read_record sets record_KEY, and what an
-# adapter sets is used by its name.
+# found in the whole, where the library stands in front of what reads it, only traps call some functions, settings are in upper
+# case, read_record sets record_KEY, and what an adapter sets is used by its name.
 WHOLE_SCRIPT_RULES = SC2034,SC2153,SC2154
-INDIRECT_RULES = SC2329,SC2153
+INDIRECT_RULES = SC1090,SC2329,SC2153
 SHFMT = $(BIN)/shfmt -ln posix -i 2 -ci
 
 .PHONY: demo test matrix shells pytest test-agents lint fmt chaos bench setup clean

@@ -3,15 +3,18 @@
 import os
 import re
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from parallelgen import ParallelgenError
 
 # A hook hands these down; they would turn the question to the repository of the hook.
 _LOCAL = (
+    "GIT_CONFIG",
     "GIT_DIR",
     "GIT_WORK_TREE",
     "GIT_INDEX_FILE",
@@ -107,23 +110,29 @@ def environment(**more: str) -> dict[str, str]:
 def call(*arguments: str, at: Path, given: str = "", reads: bool = True) -> subprocess.CompletedProcess[str]:
     """Run git in a folder; where it only reads it takes no lock and fetches nothing. Raises GitError.
 
-    What changes something is in a session of its own, so that a Ctrl-C does not cut it in half.
+    What changes something comes to its end whatever becomes of us: no Ctrl-C reaches it, and no pipe breaks.
     """
-    try:
-        answer = subprocess.run(
-            _command(arguments),
-            cwd=at,
-            env=environment(**_ENVIRONMENT, **(_READS if reads else {})),
-            input=given.encode("utf-8", "surrogateescape"),
-            start_new_session=not reads,
-            capture_output=True,
-            check=False,
-        )
-    except OSError as error:
-        raise _not_started(error, at) from error
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            answer = subprocess.run(
+                _command(arguments),
+                cwd=at,
+                env=environment(**_ENVIRONMENT, **(_READS if reads else {})),
+                input=given.encode("utf-8", "surrogateescape"),
+                start_new_session=not reads,
+                stdout=out,
+                stderr=err,
+                check=False,
+            )
+        except OSError as error:
+            raise _not_started(error, at) from error
+        return subprocess.CompletedProcess(answer.args, answer.returncode, _all_of(out), _all_of(err))
+
+
+def _all_of(file: IO[bytes]) -> str:
+    file.seek(0)
     # Not as text: a name may have a carriage return in it.
-    said = (text.decode("utf-8", "surrogateescape") for text in (answer.stdout, answer.stderr))
-    return subprocess.CompletedProcess(answer.args, answer.returncode, *said)
+    return file.read().decode("utf-8", "surrogateescape")
 
 
 def _command(arguments: Sequence[str]) -> list[str]:

@@ -19,10 +19,12 @@ def find_checkouts(landing: Landing) -> dict[Path, Path | None]:
     """Find where the base branch is checked out, with git's own folder of that; None where it is gone."""
     common, found = landing.repository.common, dict[Path, Path | None]()
     words = ("rev-parse", "--symbolic-full-name", "HEAD", "--absolute-git-dir", "--show-toplevel")
-    for path in (tree.path for tree in landing.repository.worktrees() if tree.branch == landing.ref):
-        told = call(*words, at=path).stdout.split("\n") if path.is_dir() else []
-        # Of a submodule git lists its own folder in place of the working tree.
-        head, side, top = told[:3] if len(told) == 4 else ("", "", path)
+    for listed in (tree.path for tree in landing.repository.worktrees() if tree.branch == landing.ref):
+        # Of the main working tree git may list its own folder: of a submodule's, or when that lies elsewhere.
+        places = [listed, landing.repository.root] if listed == common else [listed]
+        answers = [call(*words, at=place).stdout.split("\n") for place in places if place.is_dir()]
+        told = next((lines for lines in answers if len(lines) == 4), ["", "", str(listed), ""])
+        head, side, top, _ = told
         is_ours = Path(side) in (common, common / "worktrees" / Path(side).name)
         found[Path(top)] = Path(side) if is_ours and head == landing.ref else None
     return found
@@ -54,7 +56,11 @@ def obstacles(landing: Landing, checkouts: Mapping[Path, Path | None]) -> Iterat
         if found:
             found[_SHOWN:] = [f"\n    and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
             text = f"{where}, where this is in the way:{''.join(found)}"
-            yield Obstacle(REFUSED, text, "Commit it, restore it or move it away, and land again.")
+            yield Obstacle(
+                REFUSED,
+                text,
+                "Restore it or move it away, and land again; or commit it, and integrate again.",
+            )
 
 
 def _in_the_way(landing: Landing, path: Path) -> Iterator[tuple[str, str]]:
@@ -63,27 +69,42 @@ def _in_the_way(landing: Landing, path: Path) -> Iterator[tuple[str, str]]:
     # What a submodule does not track is no change of it.
     words = ("status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=untracked")
     changed = {entry[3:] for entry in entries(ask(*words, at=path))}
-    # What a run writes git leaves as it is, as long as no other version comes in.
+    # What a run writes or removes git leaves as it is, as long as no other version comes in.
     written = ("manifest.json", *(f"scripts/{name}" for name in landing.loaded.scripts))
     ours = {str(PurePosixPath(project.relative, name)) for name in written}
+    ours |= {name for name in changed if name.startswith(f"{project.relative}/scripts/lib/")}
     changed -= ours - {change.path for change in landing.changes}
     yield from ((name, "not committed") for name in sorted(changed))
-    blobs = {}
+    blobs, hidden = {}, "changes that git does not see (a filter, line ends, a flag)"
+    known = {change.path for change in landing.changes if change.letter != "A"}
+    others: dict[str, None] = {}
     for change in landing.changes:
         place = path / change.path
-        if change.old_mode == _SUBMODULE != change.mode and place.is_dir() and any(place.iterdir()):
-            # Git clears away one whose commit is the one that it knows, with all that lies in it.
-            yield change.path, "a submodule, and none any more in what is landed"
-        if change.old_mode.startswith("100") and place.is_file() and not place.is_symlink():
+        if change.letter in ("A", "T") or change.old_mode == _SUBMODULE:
+            others |= dict.fromkeys(name for name in _lie_at(path, change.path) if name not in known)
+        if not change.old_mode.startswith("100"):
+            continue
+        if place.is_file() and not place.is_symlink():
             blobs[change.path] = change.old_blob
-    hidden = "changes that git does not see (a filter, line ends, a flag)"
+        elif os.path.lexists(place) and change.path not in changed:
+            yield change.path, hidden
     yield from ((name, hidden) for name in altered(landing.repository, path, blobs) if name not in changed)
-    added = {change.path for change in landing.changes if change.letter == "A"}
-    folders = {str(folder) for name in added for folder in PurePosixPath(name).parents}
-    for name in entries(ask("ls-files", "--others", "-z", at=path)):
-        other = PurePosixPath(name)
-        if str(other) in added | folders or not added.isdisjoint(map(str, other.parents)):
-            yield name, "not tracked"
+    yield from ((name, "not tracked") for name in others)
+
+
+def _lie_at(top: Path, name: str) -> Iterator[str]:
+    """List what lies where a file is going to be, or in a folder there, a repository as well, or above it."""
+    for folder in reversed(PurePosixPath(name).parents[:-1]):
+        if (top / folder).is_symlink() or (os.path.lexists(top / folder) and not (top / folder).is_dir()):
+            yield str(folder)
+            return
+    place = top / name
+    if place.is_dir() and not place.is_symlink():
+        for below, folders, files in os.walk(place):
+            links = [each for each in folders if Path(below, each).is_symlink()]
+            yield from (str(Path(below, each).relative_to(top)) for each in [*links, *files])
+    elif os.path.lexists(place):
+        yield name
 
 
 def advance(landing: Landing, path: Path | None) -> int:
@@ -103,11 +124,11 @@ def advance(landing: Landing, path: Path | None) -> int:
     with start.on_end(lambda number, _: caught.append(number)):
         try:
             repository.change(*words, at=path)
-        except GitError:
+        except GitError as error:
             if repository.commit(landing.ref) == landing.old:
-                if path:
-                    _take_back(landing, path, before)
-                raise
+                lost = _take_back(landing, path, before) if path else []
+                names = "".join(f"\n  not put back: {printable(name)}" for name in lost)
+                raise GitError(f"{error}{names}") from error
     now = repository.commit(landing.ref)
     if now != landing.tip:
         ends = f"at {now[:SHORT]}, not at {landing.tip[:SHORT]}"
@@ -115,12 +136,18 @@ def advance(landing: Landing, path: Path | None) -> int:
     return caught[0] if caught else 0
 
 
-def _take_back(landing: Landing, path: Path, before: str) -> None:
-    """Undo what git has written before something stopped it; `before` is the tree of the index then."""
+def _take_back(landing: Landing, path: Path, before: str) -> list[str]:
+    """Undo what git has written before something stopped it, and list what could not be put back.
+
+    `before` is the tree that the index held then.
+    """
+    if call("symbolic-ref", "--quiet", "HEAD", at=path).stdout.strip() != landing.ref:
+        return []  # somebody has checked out another branch
     if landing.repository.change("write-tree", at=path) != before:
         # It writes all files before it moves the branch, which a hook or a lock may forbid.
         landing.repository.change("read-tree", "-m", "-u", landing.tip, landing.old, at=path)
-        return
+        return []
+    lost = []
     # Where a folder has taken the place of a file, the folder goes first.
     for change in sorted(landing.changes, key=lambda change: change.letter != "A"):
         place, is_written = path / change.path, _is_written(change, path)
@@ -129,12 +156,16 @@ def _take_back(landing: Landing, path: Path, before: str) -> None:
             with contextlib.suppress(OSError):
                 os.removedirs(place.parent)
         elif change.letter != "A" and (is_written or not os.path.lexists(place)):
-            call("checkout-index", "--force", "--index", "--", change.path, at=path, reads=False)
+            words = ("checkout-index", "--force", "--index", "--", change.path)
+            lost += [change.path] if call(*words, at=path, reads=False).returncode else []
+    return lost
 
 
 def _is_written(change: Change, path: Path) -> bool:
     """Tell whether a file is there as the tip has it."""
     place = path / change.path
+    if not place.is_symlink() and not place.is_file():
+        return False
     if place.is_symlink():
         answer = call("hash-object", "--stdin", at=path, given=str(place.readlink()))
     else:

@@ -1,16 +1,19 @@
 """What `land` does: it moves the base branch to what was integrated and verified, and publishes that."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from parallelgen.git import Repository
 from parallelgen.landing import fast_forward, landing, landing_text
 from parallelgen.landing.landing import REFUSED, UNREADY, LandError, Landing
 from parallelgen.landing.publish import Publisher
 from parallelgen.running.execute import load
 from parallelgen.running.screen import Screen
-from parallelgen.running.script import NOTHING_RUN, our_command
+from parallelgen.running.script import NOTHING_RUN, Loaded, our_command
 from parallelgen.settings import Settings
+from parallelgen.tidying.owners import alone
 from parallelgen.writing.output import write_if_changed
 
 
@@ -30,6 +33,13 @@ def land(typed: str, chosen: Settings, options: Options, screen: Screen) -> int:
     loaded = load(typed, chosen, screen)
     if loaded is None:
         return NOTHING_RUN
+    # What one has looked at no other changes.
+    with nullcontext() if options.dry_run else alone(Repository.at(loaded.project.root)):
+        return _land(loaded, options, screen)
+
+
+def _land(loaded: Loaded, options: Options, screen: Screen) -> int:
+    """Tell what speaks against it, or do it; return the exit status."""
     planned = landing.find(loaded)
     checkouts = fast_forward.find_checkouts(planned)
     path = next(iter(checkouts)) if len(checkouts) == 1 else None
@@ -49,7 +59,7 @@ def land(typed: str, chosen: Settings, options: Options, screen: Screen) -> int:
         if status == REFUSED:
             return status
     else:
-        status = _land(planned, path, publisher, options, screen)
+        status = _advance(planned, path, publisher, options, screen)
     if not options.as_json:
         return status
     now = planned.repository.commit(planned.ref)
@@ -69,26 +79,30 @@ def land(typed: str, chosen: Settings, options: Options, screen: Screen) -> int:
     return status
 
 
-def _land(planned: Landing, path: Path | None, publisher: Publisher, options: Options, screen: Screen) -> int:
+def _advance(
+    planned: Landing, path: Path | None, publisher: Publisher, options: Options, screen: Screen
+) -> int:
     """Move the branch, tell, and run what was asked for; return the exit status."""
     text = "\n".join(landing_text.body(planned))
-    write_if_changed(planned.loaded.project.directory / landing_text.BODY, text)
+    # What is landed may remove the current folder.
+    commands = publisher.push if options.push else publisher.pr if options.pr else []
+    steps = [] if commands else _steps(publisher)
     try:
         stopped = 0 if planned.is_landed else fast_forward.advance(planned, path)
     except LandError as error:
         screen.complain(str(error))
         return UNREADY
+    write_if_changed(planned.loaded.project.directory / landing_text.BODY, text)
     screen.say(landing_text.landed(planned))
     if stopped:
         return 128 + stopped
-    commands = publisher.push if options.push else publisher.pr if options.pr else []
     for words in commands:
         if publisher.run(words, options.as_json):
             [failed] = publisher.shown([words])
             screen.complain(f"error: it is landed, but not all of it is pushed: this has failed: {failed}")
             return UNREADY
     clean = our_command("clean", planned.loaded.project.typed)
-    screen.say("\n".join(["", *([] if commands else _steps(publisher)), f"To clean up: {clean}"]))
+    screen.say("\n".join(["", *steps, f"To clean up: {clean}"]))
     return 0
 
 

@@ -93,7 +93,8 @@ class Landing:
     @cached_property
     def changes(self) -> list[Change]:
         """List the files that change in the base branch."""
-        words = ("diff-tree", "-r", "--no-renames", "--raw", "-z", self.old, self.tip, "--")
+        shown = ("--no-renames", "--raw", "-z", "--ignore-submodules=none")
+        words = ("diff-tree", "-r", *shown, self.old, self.tip, "--")
         parts = [] if self.is_landed else entries(self.repository.ask(*words))
         pairs = zip(parts[::2], parts[1::2], strict=True)
         return [Change(*[*facts[1:].split(" "), path]) for facts, path in pairs]

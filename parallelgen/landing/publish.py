@@ -1,6 +1,7 @@
 """Bring a branch to its remote: which commands do it, as a person would type them, and running them."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -14,6 +15,10 @@ from parallelgen.git import GitError, Repository, branch_ref, call, environment
 from parallelgen.landing import landing_text
 from parallelgen.landing.landing import REFUSED, Landing, Obstacle
 from parallelgen.running.script import ends_in_order
+
+# A plus would force it, too, and `tag` is a word of git's.
+_PLAIN = re.compile(r"(?!tag$)[\w./-]+")
+_HARMLESS = re.compile("push.default (simple|current|matching|nothing)")
 
 
 @dataclass(frozen=True)
@@ -41,12 +46,12 @@ class Publisher:
             return "origin" if "origin" in known else known[0] if len(known) == 1 else ""
         return "" if told.startswith("-") else told
 
-    @property
+    @cached_property
     def push(self) -> list[list[str]]:
         """Write the command that pushes the base branch; none without a remote."""
         return [self._push(self.landing.base)] if self.remote else []
 
-    @property
+    @cached_property
     def pr(self) -> list[list[str]]:
         """Write the commands that open a pull request; none without a remote, or the branch to pull."""
         landing = self.landing
@@ -59,12 +64,13 @@ class Publisher:
     def _push(self, branch: str) -> list[str]:
         """Push a branch, never by force: a name alone is sent where settings say, even with a `+`."""
         repository, ref = self.landing.repository, branch_ref(branch)
-        settings = r"^(remote\..*\.push|push\.default)$"
-        is_sent_elsewhere = bool(
-            call("config", "--get-regexp", settings, at=self.root or Path.cwd()).stdout
-        ) or any((repository.common / kind / self.remote).exists() for kind in ("remotes", "branches"))
-        name = branch if repository.full_name(branch) == ref else ref
-        return ["git", "push", self.remote, f"{name}:{name}" if is_sent_elsewhere or name == ref else name]
+        words = ("config", "--get-regexp", r"^(remote\..*\.push|push\.default)$")
+        told = call(*words, at=self.root or Path.cwd())
+        settings = [line for line in told.stdout.splitlines() if not _HARMLESS.fullmatch(line)]
+        files = [repository.common / kind / self.remote for kind in ("remotes", "branches")]
+        is_told = bool(settings) or told.returncode > 1 or any(path.exists() for path in files)
+        is_plain = _PLAIN.fullmatch(branch) and repository.full_name(branch) == ref and not is_told
+        return ["git", "push", self.remote, branch if is_plain else f"{ref}:{ref}"]
 
     def obstacles(self, push: bool, pr: bool) -> Iterator[Obstacle]:
         """Object to what was asked for and cannot be done."""

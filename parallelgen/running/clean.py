@@ -21,7 +21,7 @@ from parallelgen.running.screen import Screen
 from parallelgen.running.script import NOTHING_RUN, Loaded
 from parallelgen.tidying import branches, refs, removal, worktrees
 from parallelgen.tidying.directory import BASELINE, INTEGRATION, Directory, Task, Thing, read_record
-from parallelgen.tidying.owners import read_owners, where
+from parallelgen.tidying.owners import alone, read_owners, where
 from parallelgen.tidying.survey import Survey
 from parallelgen.tidying.system import size_text
 from parallelgen.writing.generate import any_settings
@@ -85,7 +85,7 @@ def _load(typed: str, screen: Screen) -> Loaded | None:
 
 def _clean(repository: Repository, directories: Sequence[Loaded], choice: Choice, screen: Screen) -> int:
     outcomes = []
-    with removal.alone(repository) if choice.yes else nullcontext():
+    with alone(repository) if choice.yes else nullcontext():
         errors = [_said(error) for error in removal.recover(repository)] if choice.yes else []
         for loaded in directories:
             outcome = Outcome()

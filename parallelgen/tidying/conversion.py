@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from parallelgen.git import Repository
+from parallelgen.git import GitError, Repository
 
 _AT_ONCE = 500  # so many files are checked out to be compared
 
@@ -31,5 +31,8 @@ def _unlike(repository: Repository, top: Path, paths: list[str]) -> list[str]:
     """List those of the files that are not as a checkout would make them."""
     with tempfile.TemporaryDirectory() as folder:
         given = "".join(f"{path}\0" for path in paths)
-        repository.ask("checkout-index", "-z", "--stdin", f"--prefix={folder}/", at=top, given=given)
+        try:
+            repository.ask("checkout-index", "-z", "--stdin", f"--prefix={folder}/", at=top, given=given)
+        except GitError:  # of a file at which it was told not to look, or over a filter
+            return paths
         return [path for path in paths if not filecmp.cmp(Path(folder, path), top / path, shallow=False)]

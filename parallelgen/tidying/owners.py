@@ -1,9 +1,12 @@
-"""Whose branches and worktrees are: what the scripts have written of it into the repository."""
+"""Whose branches and worktrees are, as the scripts have written it down; who may change them."""
 
+import contextlib
+import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from parallelgen.git import Repository
+from parallelgen.git import GitError, Repository
 
 FOLDER = "parallelgen"  # ours, below git's own
 
@@ -29,3 +32,17 @@ def where(path: Path) -> str:
     """Say where something is, whatever links lead there; it may be a link itself, or gone."""
     place = Path(os.path.normpath(path))
     return str(place.parent.resolve() / place.name)
+
+
+@contextlib.contextmanager
+def alone(repository: Repository) -> Iterator[None]:
+    """Wait until no clean or landing is at work in the repository, and keep others out. Raises GitError."""
+    path = repository.common / FOLDER / "lock"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        lock = path.open("a")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    except OSError as error:
+        raise GitError(f"error: cannot lock '{path}': {error.strerror}") from error
+    with lock:
+        yield

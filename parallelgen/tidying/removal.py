@@ -6,7 +6,6 @@ git's own folder of it lies below `parallelgen/removing` in the repository, and 
 
 import contextlib
 import errno
-import fcntl
 import os
 import stat
 from collections.abc import Callable, Collection, Iterator
@@ -24,20 +23,6 @@ _LOCK = "parallelgen clean"  # why git is to leave a worktree alone while it has
 
 class NotRemovedError(ParallelgenError):
     """Say why a worktree was not removed; it is where it was."""
-
-
-@contextlib.contextmanager
-def alone(repository: Repository) -> Iterator[None]:
-    """Wait until no other clean is at work in the repository, and keep others out. Raises NotRemovedError."""
-    path = repository.common / FOLDER / "clean.lock"
-    try:
-        path.parent.mkdir(exist_ok=True)
-        lock = path.open("a")
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    except OSError as error:
-        raise NotRemovedError(f"error: cannot lock '{path}': {error.strerror}") from error
-    with lock:
-        yield
 
 
 def remove(repository: Repository, worktree: Path, side: Path, mark: str) -> None:

@@ -84,7 +84,8 @@ def refused(project: Project, status: int, *words: str, options: tuple[str, ...]
     after = seen(project.root.parent)
     changed = {name for name in before | after if before.get(name) != after.get(name)}
     # What git writes when it looks, or is refused.
-    own = {"shop/.git/index", "shop/.git/ORIG_HEAD", f"shop/{project.typed}/logs/pull-request.md"}
+    own = {f"shop/.git/{name}" for name in ("index", "ORIG_HEAD", "parallelgen/lock")}
+    own.add(f"shop/{project.typed}/logs/pull-request.md")
     assert {name for name in changed if "/objects/" not in name} <= own
     shown = land(project, "--dry-run", *options)
     assert f"\nExit status of a landing: {status}. " in shown.stdout or status == 2
@@ -340,22 +341,26 @@ def test_a_submodule_that_is_elsewhere_is_a_change_and_untracked_files_in_it_are
     assert land(project).returncode == 0
 
 
-@pytest.mark.parametrize("how", ["file", "above", "gone"])
+@pytest.mark.parametrize("how", ["file", "above", "gone", "hidden"])
 def test_a_repository_that_what_is_landed_would_clear_away_is_left_alone(project: Project, how: str) -> None:
     lib = project.root / "libs" / "lib"
     who = ("-c", "user.name=Tess", "-c", "user.email=tess@example.invalid")
     git(project.root, "init", "-q", str(lib))
     git(lib, *who, "commit", "-q", "--allow-empty", "-m", "Start")
+    if how == "hidden":
+        for key, value in (("path", "libs/lib"), ("ignore", "all")):
+            git(project.root, "config", "--file", ".gitmodules", f"submodule.libs/lib.{key}", value)
+        git(project.root, "add", ".gitmodules")
     git(project.root, "add", "libs/lib")
     git(project.root, "commit", "-qm", "Add lib")
-    place = "libs" if how == "above" else "libs/lib"
+    place = "libs" if how in ("above", "hidden") else "libs/lib"
     agent = f"git rm -qr --cached libs/lib; rm -rf {place};"
     if how != "gone":
         agent += f" mkdir -p $(dirname {place}); echo new >{place};"
     words = ("--wave", "1", "--skip", "task-002", "--integrate", "end", "--verify-integration", "true")
     assert project.run(*words, "--agent-command", f"{agent} {DONE}").returncode == 0
     (lib / "built").write_text("mine\n")
-    refused(project, 2, ":\n    libs/lib: a submodule, and none any more in what is landed\n")
+    refused(project, 2, "\n    libs/lib/.git/HEAD: not tracked\n")
     assert (lib / "built").read_text() == "mine\n"
     lib.rename(project.root.parent / "moved")
     lib.mkdir()
@@ -452,6 +457,35 @@ def test_a_project_that_is_a_submodule_with_a_directory_with_blanks(tmp_path: Pa
     assert git(lib.root, "rev-parse", "integration/a-'b") == git(project.root, "rev-parse", "main")
 
 
+@pytest.mark.parametrize("what", ["repository", "pipe"])
+def test_a_folder_that_becomes_a_file_is_looked_through(project: Project, what: str) -> None:
+    vendor = project.root / "vendor"
+    vendor.mkdir()
+    (vendor / "x").write_text("tracked\n")
+    git(project.root, "add", "vendor")
+    git(project.root, "commit", "-qm", "Add vendor")
+    agent = f"git rm -qr vendor; echo new >vendor; {DONE}"
+    words = ("--wave", "1", "--skip", "task-002", "--integrate", "end", "--verify-integration", "true")
+    assert project.run(*words, "--agent-command", agent).returncode == 0
+    if what == "repository":
+        git(vendor, "init", "-q")
+        refused(project, 2, "\n    vendor/.git/HEAD: not tracked\n")
+        shutil.rmtree(vendor / ".git")
+    else:
+        os.mkfifo(vendor / "pipe")
+        refused(project, 2, "\n    vendor/pipe: not tracked\n")
+        (vendor / "pipe").unlink()
+    assert land(project).returncode == 0
+    assert vendor.read_text() == "new\n"
+
+
+def test_a_repository_whose_own_folder_lies_elsewhere(project: Project) -> None:
+    git(project.root, "init", "-q", "--separate-git-dir", str(project.root.parent / "kept.git"))
+    assert project.run(*GREEN).returncode == 0
+    assert land(project).returncode == 0
+    assert (project.root / "task-001.txt").exists()
+
+
 def test_a_branch_that_is_another_name_of_one(project: Project) -> None:
     git(project.root, "symbolic-ref", "refs/heads/trunk", "refs/heads/main")
     assert project.run(*GREEN, "--base", "trunk").returncode == 0
@@ -517,8 +551,7 @@ def test_a_filter_that_fails_leaves_no_half_of_a_merge(make: Make) -> None:
     assert (result.returncode, result.stdout) == (2, "")
     assert "smudge filter bad failed" in result.stderr
     assert git(project.root, "status", "--short") == status
-    body = f"{project.typed}/logs/pull-request.md"
-    assert {name for name in seen(project.root) if not name.startswith(".git/")} == names | {body}
+    assert {name for name in seen(project.root) if not name.startswith(".git/")} == names
     git(project.root, "config", "filter.bad.required", "false")
     assert land(project).returncode == 0
 
@@ -605,7 +638,7 @@ def test_it_is_pushed_and_never_by_force(integrated: Project) -> None:
     git(integrated.root, "config", "remote.origin.push", "+refs/heads/*:refs/heads/*")
     tip, old = at(integrated, BRANCH), at(integrated, "main")
     preview = land(integrated, "--dry-run")
-    assert "\nNext step: git push origin main:main\n" in preview.stdout
+    assert "\nNext step: git push origin refs/heads/main:refs/heads/main\n" in preview.stdout
     theirs = git(integrated.root, "commit-tree", "-p", old, "-m", "Theirs", f"{old}^{{tree}}").strip()
     git(integrated.root, "push", "-q", "origin", f"{theirs}:refs/heads/main")
     result = land(integrated, "--push")
@@ -674,8 +707,38 @@ def test_the_settings_are_those_of_the_folder_in_which_it_is_pushed(integrated: 
     git(integrated.root, "config", "extensions.worktreeConfig", "true")
     git(worktree, "config", "--worktree", "remote.origin.push", "+refs/heads/*:refs/heads/*")
     shown = land(integrated, "--dry-run", cwd=worktree).stdout
-    assert "\nNext step: git push origin main:main\n" in shown
+    assert "\nNext step: git push origin refs/heads/main:refs/heads/main\n" in shown
     assert "\nNext step: git push origin main\n" in land(integrated, "--dry-run").stdout
+
+
+@pytest.mark.parametrize("name", ["+main", "tag"])
+def test_no_name_of_a_branch_is_a_word_of_git_s(project: Project, name: str) -> None:
+    git(project.root, "branch", "-m", name)
+    remote = project.root.parent / "origin.git"
+    git(project.root, "init", "-q", "--bare", str(remote))
+    git(project.root, "remote", "add", "origin", str(remote))
+    git(project.root, "push", "-q", "origin", f"refs/heads/{name}:refs/heads/main")
+    theirs = git(project.root, "commit-tree", "-m", "Theirs", "HEAD^{tree}").strip()
+    git(project.root, "push", "-qf", "origin", f"{theirs}:refs/heads/main")
+    assert project.run(*GREEN).returncode == 0
+    assert land(project, "--push").returncode == 0
+    assert git(remote, "rev-parse", "main").strip() == theirs
+    assert git(remote, "rev-parse", f"refs/heads/{name}").strip() == at(project, f"refs/heads/{name}")
+
+
+def test_two_landings_wait_for_each_other(integrated: Project) -> None:
+    hook = integrated.root / ".git" / "hooks" / "reference-transaction"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\n[ "$1" != prepared ] || ! grep -q refs/heads/main || sleep 1\n')
+    hook.chmod(0o755)
+    words = [BIN / "parallelgen", "land", integrated.typed]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    both = [subprocess.Popen(words, cwd=integrated.root, **quiet) for _ in range(2)]  # type: ignore[call-overload]
+    assert [process.wait() for process in both] == [0, 0]
+    assert at(integrated, "main") == at(integrated, BRANCH)
+    assert git(integrated.root, "status", "--porcelain", "--untracked-files=no") == (
+        f" M {integrated.typed}/manifest.json\n"
+    )
 
 
 def test_a_remote_that_is_none_is_told(integrated: Project) -> None:

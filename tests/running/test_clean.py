@@ -89,7 +89,7 @@ def test_all_goes_once_it_has_landed(project: Project) -> None:
     assert "branch." not in git(project.root, "config", "--local", "--list")
     assert git(project.root, "fsck", "--no-progress") == ""
     assert git(project.root, "worktree", "prune", "--dry-run", "-v") == ""
-    assert names_in(project.root / ".git" / "parallelgen") == ["clean.lock", "owners"]
+    assert names_in(project.root / ".git" / "parallelgen") == ["lock", "owners"]
     assert cleaned(project) == f"{project.typed}\n  no worktree or branch of it is here\n"
     status = parallelgen("status", project.typed, cwd=project.root).stdout
     assert "Total: 3/3 tasks completed" in status

@@ -149,7 +149,7 @@ def test_the_next_clean_finishes_what_was_killed(stage: Stage) -> None:
     end = stage.look()
     assert not snapshot.losses(before, end, stage.expendable)
     assert not [thing for thing in stage.world.things if thing.on_tree == GOES and thing.tree.exists()]
-    assert {path.name for path in stage.world.owners.parent.iterdir()} == {"clean.lock", "owners"}
+    assert {path.name for path in stage.world.owners.parent.iterdir()} == {"lock", "owners"}
     for step in few(steps):
         before = stage.reset()
         killed, done = stage.clean(step)

@@ -177,7 +177,7 @@ def test_a_project_that_was_moved_and_is_reached_by_a_link(tmp_path: Path) -> No
     (tmp_path / "home").symlink_to("disk")
     assert clean(world, "--yes").returncode == 0
     assert list(world.workspaces.iterdir()) == []
-    assert {path.name for path in world.owners.parent.iterdir()} == {"clean.lock", "owners"}
+    assert {path.name for path in world.owners.parent.iterdir()} == {"lock", "owners"}
 
 
 def test_a_worktree_that_somebody_has_made_after_the_run_is_not_the_run_s(world: World) -> None:
