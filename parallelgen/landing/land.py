@@ -53,7 +53,7 @@ def _land(loaded: Loaded, options: Options, screen: Screen) -> int:
     if options.dry_run:
         steps = [] if found else ["", *_steps(publisher)]
         end = f"Exit status of a landing: {status}. Nothing has changed."
-        screen.say("\n".join([*landing_text.preview(planned, path, found), *steps, "", end]))
+        screen.say("\n".join([*landing_text.preview(planned, checkouts, found), *steps, "", end]))
     elif found:
         screen.complain(f"error: {found[0]}")
         if status == REFUSED:

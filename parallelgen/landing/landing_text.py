@@ -1,7 +1,7 @@
 """What a landing would do and has done: in words, as facts for JSON, and in a pull request."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,17 @@ from parallelgen.running.task_text import commits, count
 
 BODY = "logs/pull-request.md"  # where the text of a pull request is kept
 _SHOWN = 30
+_LONGEST = 250  # characters of a title, of which GitHub takes 256
 
 
-def preview(landing: Landing, path: Path | None, found: Sequence[Obstacle]) -> Iterator[str]:
-    """Write what a landing would do, in lines; `path` is where the base is checked out, None for nowhere."""
+def preview(landing: Landing, places: Iterable[Path], found: Sequence[Obstacle]) -> Iterator[str]:
+    """Write what a landing would do, in lines; `places` are where the base is checked out."""
     ends = f"from {landing.old[:SHORT]} to {landing.tip[:SHORT]}, the tip of '{landing.branch}'"
     told = f"'{landing.base}' moves {ends}: {commits(len(landing.commits))}"
     yield from (f"=== Landing {landing.loaded.project.relative} ===", "")
     yield landed(landing) if landing.is_landed else told
-    yield f"It is checked out in '{path}'." if path else "It is checked out nowhere."
+    named = " and ".join(f"'{place}'" for place in places)
+    yield f"It is checked out {f'in {named}' if named else 'nowhere'}."
     outcomes = integration_text.outcomes(landing.integration, landing.state.tasks)
     parts = {
         "Commits": [f"{commit[:SHORT]} {printable(subject)}" for commit, subject in landing.commits],
@@ -69,7 +71,7 @@ def title(landing: Landing) -> str:
     told = " ".join(str(spec.get("title") or "").split()) if isinstance(spec, dict) else ""
     if told and plan.tech_spec and not told.startswith(plan.tech_spec):
         told = f"{plan.tech_spec}: {told}"
-    return printable(told or plan.title)
+    return printable(told or plan.title)[:_LONGEST]
 
 
 def body(landing: Landing) -> Iterator[str]:
@@ -95,9 +97,9 @@ def _checks(landing: Landing) -> Iterator[str]:
     """Say of each check where it was green, and of the tree whether it was verified."""
     for check in landing.checks:
         before = f"green at {check.commit[:SHORT]}, before the last merges"
-        verdict = (
-            (before if check.commit else "not known to be green") if check.commit != landing.tip else "green"
-        )
+        verdict = before if check.commit else "not known to be green"
+        if check.commit == landing.tip:
+            verdict = f"green{', after it was red' if check.wave in landing.integration.flaky else ''}"
         yield f"{integration_text.check_name(check.wave)} ({printable(check.command)}): {verdict}"
     seen = "was seen green" if landing.check else "was seen green by a check that is not in the plan"
     yield f"the tree of {landing.tip[:SHORT]} {seen if landing.is_verified else 'was not verified'}"

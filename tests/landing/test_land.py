@@ -517,6 +517,8 @@ def test_a_branch_that_is_in_two_places_or_in_none_that_is_there(integrated: Pro
     other = integrated.root.parent / "other"
     git(integrated.root, "worktree", "add", "-q", "--force", str(other), "main")
     refused(integrated, 2, f"'main' is checked out in '{integrated.root}' and '{other}': more than one place")
+    shown = land(integrated, "--dry-run").stdout
+    assert f"\nIt is checked out in '{integrated.root}' and '{other}'.\n" in shown
     git(integrated.root, "checkout", "-q", "--detach")
     other.rename(integrated.root.parent / "moved")
     refused(integrated, 2, f"'main' is checked out in '{other}', which is not there")
@@ -724,6 +726,13 @@ def test_no_name_of_a_branch_is_a_word_of_git_s(project: Project, name: str) -> 
     assert land(project, "--push").returncode == 0
     assert git(remote, "rev-parse", "main").strip() == theirs
     assert git(remote, "rev-parse", f"refs/heads/{name}").strip() == at(project, f"refs/heads/{name}")
+
+
+def test_a_check_that_was_red_first_is_told(project: Project) -> None:
+    check = "test -e ../../seen || { touch ../../seen; false; }"
+    words = ("--integrate", "end", "--verify-integration", check, "--agent-command", DONE)
+    assert project.run(*words).returncode == 0
+    assert f"({check}): green, after it was red\n" in land(project, "--dry-run").stdout
 
 
 def test_two_landings_wait_for_each_other(integrated: Project) -> None:
