@@ -80,7 +80,7 @@ def _in_the_way(landing: Landing, path: Path) -> Iterator[tuple[str, str]]:
     others: dict[str, None] = {}
     for change in landing.changes:
         place = path / change.path
-        if change.letter in ("A", "T") or change.old_mode == _SUBMODULE:
+        if change.letter in ("A", "T") or change.old_mode == _SUBMODULE != change.mode:
             others |= dict.fromkeys(name for name in _lie_at(path, change.path) if name not in known)
         if not change.old_mode.startswith("100"):
             continue

@@ -333,12 +333,17 @@ def test_a_submodule_that_is_elsewhere_is_a_change_and_untracked_files_in_it_are
     git(lib, *who, "commit", "-q", "--allow-empty", "-m", "Start")
     git(project.root, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(lib), "lib")
     git(project.root, "commit", "-qm", "Add lib")
-    assert project.run(*GREEN, "--wave", "1", "--skip", "task-002").returncode == 0
+    git(lib, *who, "commit", "-q", "--allow-empty", "-m", "Newer")
+    newer = git(lib, "rev-parse", "HEAD").strip()
+    agent = f"git update-index --cacheinfo 160000,{newer},lib; {DONE.replace('git add .', 'git add *.txt')}"
+    words = (*GREEN[:4], "--wave", "1", "--skip", "task-002", "--agent-command", agent)
+    assert project.run(*words).returncode == 0
     (project.root / "lib" / "built").touch()
     git(project.root / "lib", *who, "commit", "-q", "--allow-empty", "-m", "Mine")
     refused(project, 2, ":\n    lib: not committed\n")
     git(project.root / "lib", "checkout", "-q", "HEAD~")
     assert land(project).returncode == 0
+    assert git(project.root, "ls-files", "--stage", "lib").split()[1] == newer
 
 
 @pytest.mark.parametrize("how", ["file", "above", "gone", "hidden"])
