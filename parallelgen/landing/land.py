@@ -1,7 +1,7 @@
 """What `land` does: it moves the base branch to what was integrated and verified, and publishes that."""
 
 import json
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,12 +33,13 @@ def land(typed: str, chosen: Settings, options: Options, screen: Screen) -> int:
     loaded = load(typed, chosen, screen)
     if loaded is None:
         return NOTHING_RUN
-    # What one has looked at no other changes.
-    with nullcontext() if options.dry_run else alone(Repository.at(loaded.project.root)):
-        return _land(loaded, options, screen)
+    with ExitStack() as locked:
+        if not options.dry_run:
+            locked.enter_context(alone(Repository.at(loaded.project.root)))
+        return _land(loaded, options, screen, locked)
 
 
-def _land(loaded: Loaded, options: Options, screen: Screen) -> int:
+def _land(loaded: Loaded, options: Options, screen: Screen, locked: ExitStack) -> int:
     """Tell what speaks against it, or do it; return the exit status."""
     planned = landing.find(loaded)
     checkouts = fast_forward.find_checkouts(planned)
@@ -59,7 +60,7 @@ def _land(loaded: Loaded, options: Options, screen: Screen) -> int:
         if status == REFUSED:
             return status
     else:
-        status = _advance(planned, path, publisher, options, screen)
+        status = _advance(planned, path, publisher, options, screen, locked)
     if not options.as_json:
         return status
     now = planned.repository.commit(planned.ref)
@@ -80,7 +81,12 @@ def _land(loaded: Loaded, options: Options, screen: Screen) -> int:
 
 
 def _advance(
-    planned: Landing, path: Path | None, publisher: Publisher, options: Options, screen: Screen
+    planned: Landing,
+    path: Path | None,
+    publisher: Publisher,
+    options: Options,
+    screen: Screen,
+    locked: ExitStack,
 ) -> int:
     """Move the branch, tell, and run what was asked for; return the exit status."""
     text = "\n".join(landing_text.body(planned))
@@ -92,6 +98,7 @@ def _advance(
     except LandError as error:
         screen.complain(str(error))
         return UNREADY
+    locked.close()
     write_if_changed(planned.loaded.project.directory / landing_text.BODY, text)
     screen.say(landing_text.landed(planned))
     if stopped:

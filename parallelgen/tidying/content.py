@@ -126,8 +126,8 @@ class _Tree:
         side = Path(self.repository.ask("rev-parse", "--absolute-git-dir", at=top).removesuffix("\n"))
         if ".git" not in stats or self.side / "modules" not in side.parents:
             return Held([f"a repository of its own: {prefix}"])
-        # Of what git ignores in there the status of the worktree has told nothing.
-        origin = replace(self.origin, checkout=self.origin.checkout / path, found=())
+        # Of what git ignores in there the status of the worktree tells nothing.
+        origin = replace(self.origin, checkout=self.origin.checkout / path, found=None)
         return replace(self, top=top, side=side, stats=stats, origin=origin, prefix=prefix).what_holds()
 
 

@@ -18,12 +18,13 @@ class Origin:
 
     Those that lie in `checkout` as well; those that match one of `patterns`, as gitignore has them; and those
     that were `found` when setup had ended and nobody had worked yet, and are older than that moment, `ready`
-    (in nanoseconds). In `found` a folder, with a slash behind, stands for all that is in it.
+    (in nanoseconds). In `found` a folder, with a slash behind, stands for all that is in it; None is for
+    nobody knows.
     """
 
     checkout: Path
     patterns: Sequence[str] = ()
-    found: Collection[str] = ()
+    found: Collection[str] | None = ()
     ready: int = 0
 
 
@@ -58,8 +59,8 @@ def work(
         # A link made elsewhere, by a package manager say, counts as a change; the file is there as well.
         is_elsewhere = facts.st_nlink > links[facts.st_ino]
         changed = facts.st_mtime_ns if is_elsewhere else facts.st_ctime_ns
-        is_found = cover(origin.found, path) and changed < origin.ready
-        return bool(is_found) and not any(map(has_come, folders_above(path)))
+        is_found = origin.found is None or bool(cover(origin.found, path))
+        return is_found and changed < origin.ready and not any(map(has_come, folders_above(path)))
 
     return [
         path

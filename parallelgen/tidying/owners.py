@@ -36,12 +36,16 @@ def where(path: Path) -> str:
 
 @contextlib.contextmanager
 def alone(repository: Repository) -> Iterator[None]:
-    """Wait until no clean or landing is at work in the repository, and keep others out. Raises GitError."""
+    """Let no other clean or landing be at work in the repository meanwhile. Raises GitError when one is."""
     path = repository.common / FOLDER / "lock"
     try:
         path.parent.mkdir(exist_ok=True)
         lock = path.open("a")
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Nobody waits: it may be a hook of the other one that calls us.
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise GitError("error: another clean or landing is at work in this repository") from error
     except OSError as error:
         raise GitError(f"error: cannot lock '{path}': {error.strerror}") from error
     with lock:

@@ -740,19 +740,20 @@ def test_a_check_that_was_red_first_is_told(project: Project) -> None:
     assert f"({check}): green, after it was red\n" in land(project, "--dry-run").stdout
 
 
-def test_two_landings_wait_for_each_other(integrated: Project) -> None:
+def test_nothing_else_lands_or_cleans_meanwhile(integrated: Project) -> None:
     hook = integrated.root / ".git" / "hooks" / "reference-transaction"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text('#!/bin/sh\n[ "$1" != prepared ] || ! grep -q refs/heads/main || sleep 1\n')
-    hook.chmod(0o755)
-    words = [BIN / "parallelgen", "land", integrated.typed]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    both = [subprocess.Popen(words, cwd=integrated.root, **quiet) for _ in range(2)]  # type: ignore[call-overload]
-    assert [process.wait() for process in both] == [0, 0]
-    assert at(integrated, "main") == at(integrated, BRANCH)
-    assert git(integrated.root, "status", "--porcelain", "--untracked-files=no") == (
-        f" M {integrated.typed}/manifest.json\n"
+    others = [f"{BIN}/parallelgen {word} {integrated.typed}" for word in ("land", "clean --yes")]
+    hook.write_text(
+        '#!/bin/sh\n[ "$1" = prepared ] && grep -q refs/heads/main || exit 0\n'
+        f"unset GIT_DIR GIT_INDEX_FILE; for other in '{others[0]}' '{others[1]}'; do\n"
+        '  $other 2>>"$PWD/said"; echo "$?" >>"$PWD/said"\ndone\n'
     )
+    hook.chmod(0o755)
+    assert land(integrated).returncode == 0
+    refusal = "error: another clean or landing is at work in this repository\n2\n"
+    assert (integrated.root / "said").read_text() == 2 * refusal
+    assert at(integrated, "main") == at(integrated, BRANCH)
 
 
 def test_a_remote_that_is_none_is_told(integrated: Project) -> None:
