@@ -12,7 +12,7 @@ from parallelgen.reading.problem import printable
 from parallelgen.tidying.conversion import altered
 
 _SHOWN = 10
-_SUBMODULE = "160000"
+SUBMODULE = "160000"
 
 
 def find_checkouts(landing: Landing) -> dict[Path, Path | None]:
@@ -80,7 +80,7 @@ def _in_the_way(landing: Landing, path: Path) -> Iterator[tuple[str, str]]:
     others: dict[str, None] = {}
     for change in landing.changes:
         place = path / change.path
-        if change.letter in ("A", "T") or change.old_mode == _SUBMODULE != change.mode:
+        if change.letter in ("A", "T") or change.old_mode == SUBMODULE != change.mode:
             others |= dict.fromkeys(name for name in _lie_at(path, change.path) if name not in known)
         if not change.old_mode.startswith("100"):
             continue

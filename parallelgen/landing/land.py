@@ -14,7 +14,7 @@ from parallelgen.running.screen import Screen
 from parallelgen.running.script import NOTHING_RUN, Loaded, our_command
 from parallelgen.settings import Settings
 from parallelgen.tidying.owners import alone
-from parallelgen.writing.output import write_if_changed
+from parallelgen.writing.output import WriteError, write_if_changed
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,16 @@ def _advance(
         screen.complain(str(error))
         return UNREADY
     locked.close()
-    write_if_changed(planned.loaded.project.directory / landing_text.BODY, text)
     screen.say(landing_text.landed(planned))
+    if path and any(fast_forward.SUBMODULE in (change.old_mode, change.mode) for change in planned.changes):
+        screen.say("Submodules have changed: git submodule update --init")
     if stopped:
         return 128 + stopped
+    try:
+        write_if_changed(planned.loaded.project.directory / landing_text.BODY, text)
+    except WriteError as error:
+        screen.complain(str(error))
+        return UNREADY
     for words in commands:
         if publisher.run(words, options.as_json):
             [failed] = publisher.shown([words])

@@ -137,8 +137,11 @@ def _finish(repository: Repository, side: Path) -> None:
     if _names(place, repository.common / "worktrees" / side.name):
         if mounts := mounted_in(place):
             raise OSError(errno.EBUSY, "something is mounted there", mounts[0])
-        lines = (side / "compared").read_text().split("\n")
-        [limit], linked, folders = (frozenset(map(int, line.split())) for line in lines)
+        try:
+            lines = (side / "compared").read_text().split("\n")
+            [limit], linked, folders = (frozenset(map(int, line.split())) for line in lines)
+        except ValueError as error:
+            raise OSError(errno.EINVAL, "it cannot be read", str(side / "compared")) from error
 
         def may_go(facts: os.stat_result) -> bool:
             # What lies in a folder that was moved here since may be older.

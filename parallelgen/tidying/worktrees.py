@@ -145,12 +145,13 @@ def _origin(survey: Survey, worktree: Path, side: Path, patterns: Sequence[str])
     """Find out what lay in a worktree when setup had ended and nobody had worked there, if that is known."""
     record, origin = side / "parallelgen-ready", Origin(survey.repository.root, patterns)
     try:
-        facts, (told, *found) = record.stat(), os.fsdecode(record.read_bytes()).split("\n")[:-1]
+        facts, (told, *lines) = record.stat(), os.fsdecode(record.read_bytes()).split("\n")[:-1]
+        found = {unquoted(line[3:]) for line in lines}
         # Of a copy of the record the time is another one. That of a file may lag behind the clock.
         is_of_its_time = -1 <= facts.st_mtime - int(told) < _LATE
         is_same_clock = facts.st_dev == worktree.stat().st_dev
     except (OSError, ValueError):
         return origin
     if is_of_its_time and is_same_clock:
-        return replace(origin, found={unquoted(line[3:]) for line in found}, ready=facts.st_mtime_ns)
+        return replace(origin, found=found, ready=facts.st_mtime_ns)
     return origin

@@ -205,6 +205,24 @@ def test_a_record_of_setup_that_was_copied_is_not_believed(world: World) -> None
     assert (thing.tree / "build" / "only-copy").exists()
 
 
+def test_records_that_are_broken_stop_nobody_else(world: World) -> None:
+    one, other = world.things
+    (one.tree / "build").mkdir()
+    (one.tree / "build" / "out").touch()
+    (one.side / "parallelgen-ready").write_text('1\n!! "\\"\n')
+    left = world.owners.parent / "removing" / "left"
+    left.mkdir(parents=True)
+    place = world.path / "left.removing"
+    place.mkdir()
+    (place / ".git").write_text(f"gitdir: {world.root}/.git/worktrees/left\n")
+    (left / "gitdir").write_text(f"{place}/.git\n")
+    (left / "compared").touch()
+    result = clean(world, "--yes")
+    assert (result.returncode, result.stderr) == (1, f"ERROR: it cannot be read: {left}/compared\n")
+    assert one.tree.exists()
+    assert not other.tree.exists()
+
+
 def test_what_lies_in_git_s_own_folder_and_words_in_the_marker_hold_it(world: World) -> None:
     one, other = world.things
     git(one.tree, "update-ref", "MY_HEAD", "HEAD")
