@@ -86,7 +86,7 @@ class GitError(ParallelgenError):
 
 @dataclass(frozen=True)
 class Ref:
-    """Hold a ref: its full name; its commit, empty for another object; the ref that it stands for, if any."""
+    """Hold a ref: its full name, the object, and the ref that it stands for, when it is symbolic."""
 
     name: str
     commit: str
@@ -178,8 +178,7 @@ class Repository:
 
     def refs(self, *below: str) -> list[Ref]:
         """List the refs, of the whole repository or below these names. Raises GitError."""
-        commit = "%(if:equals=commit)%(objecttype)%(then)%(objectname)%(end)"
-        text = self.ask("for-each-ref", f"--format=%(refname) {commit} %(symref)", *below)
+        text = self.ask("for-each-ref", "--format=%(refname) %(objectname) %(symref)", *below)
         return [Ref(*line.split(" ")) for line in text.split("\n")[:-1]]
 
     def contains(self, commit: str, other: str) -> bool:

@@ -12,6 +12,8 @@ from parallelgen.reading.problem import printable
 from parallelgen.tidying.conversion import altered
 
 _SHOWN = 10
+_HINT = """Restore it, move it away or, of a submodule, run: git submodule deinit; and land again.
+  Or commit it, and integrate again."""
 SUBMODULE = "160000"
 
 
@@ -59,7 +61,7 @@ def obstacles(landing: Landing, checkouts: Mapping[Path, Path | None]) -> Iterat
             yield Obstacle(
                 REFUSED,
                 text,
-                "Restore it or move it away, and land again; or commit it, and integrate again.",
+                _HINT,
             )
 
 
@@ -101,7 +103,8 @@ def _lie_at(top: Path, name: str) -> Iterator[str]:
     place = top / name
     if place.is_dir() and not place.is_symlink():
         for below, folders, files in os.walk(place):
-            links = [each for each in folders if Path(below, each).is_symlink()]
+            links = [each for each in folders if Path(below, each).is_symlink() or each == ".git"]
+            folders[:] = [each for each in folders if each not in links]
             yield from (str(Path(below, each).relative_to(top)) for each in [*links, *files])
     elif os.path.lexists(place):
         yield name

@@ -104,9 +104,12 @@ def _advance(
         screen.say("Submodules have changed: git submodule update --init")
     if stopped:
         return 128 + stopped
+    body = planned.loaded.project.directory / landing_text.BODY
     try:
-        write_if_changed(planned.loaded.project.directory / landing_text.BODY, text)
-    except WriteError as error:
+        if body.is_symlink():
+            body.unlink()
+        write_if_changed(body, text)
+    except (OSError, WriteError) as error:
         screen.complain(str(error))
         return UNREADY
     for words in commands:

@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,9 @@ def clean(typed: str, choice: Choice, screen: Screen) -> int:
         loaded = execute.load(typed, any_settings(Path(typed)), screen)
         return _clean(_repository(typed), [loaded], choice, screen) if loaded else NOTHING_RUN
     repository = _repository(typed)
+    main = repository.worktrees()[0].path
+    if (main / ".git").exists():  # we may be in a worktree that goes
+        repository = replace(repository, root=main)
     names = _every_directory(repository)
     known = [loaded for name in names if (loaded := _load(name, screen))]
     status = _clean(repository, known, choice, screen)

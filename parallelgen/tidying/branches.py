@@ -19,7 +19,9 @@ def look(survey: Survey, leaving: Collection[Path] = ()) -> Iterator[Thing]:
         id = survey.task_on(name)
         if ref.name.startswith(KEPT) and _is_kept_for_us(survey, ref.name.removeprefix(KEPT)):
             keepers = [survey.base] if survey.base else []
-            within = survey.within(ref.commit, keepers)
+            # Of another object, such as a tag's, git would say that nothing is missing.
+            is_commit = survey.repository.commit(ref.commit) == ref.commit
+            within = survey.within(ref.commit, keepers) if is_commit else None
             yield Thing("ref", ref.name, ref.commit, within).held(use, "" if within else not_in(keepers))
         elif ref.name.startswith(_HEADS) and survey.is_ours(name, id):
             keepers = [keeper for keeper in survey.keepers if keeper != ref]

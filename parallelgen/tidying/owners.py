@@ -40,13 +40,15 @@ def alone(repository: Repository) -> Iterator[None]:
     path = repository.common / FOLDER / "lock"
     try:
         path.parent.mkdir(exist_ok=True)
-        lock = path.open("a")
-        # Nobody waits: it may be a hook of the other one that calls us.
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        lock.close()
-        raise GitError("error: another clean or landing is at work in this repository") from error
+        lock = os.fdopen(os.open(path, os.O_RDONLY | os.O_CREAT, 0o666))
     except OSError as error:
         raise GitError(f"error: cannot lock '{path}': {error.strerror}") from error
     with lock:
+        try:
+            # Nobody waits: it may be a hook of the other one that calls us.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            is_busy = isinstance(error, BlockingIOError)
+            why = "another clean or landing is at work" if is_busy else error.strerror
+            raise GitError(f"error: cannot lock '{path}': {why}") from error
         yield

@@ -369,7 +369,7 @@ def test_a_repository_that_what_is_landed_would_clear_away_is_left_alone(project
     words = ("--wave", "1", "--skip", "task-002", "--integrate", "end", "--verify-integration", "true")
     assert project.run(*words, "--agent-command", f"{agent} {DONE}").returncode == 0
     (lib / "built").write_text("mine\n")
-    refused(project, 2, "\n    libs/lib/.git/HEAD: not tracked\n")
+    refused(project, 2, "\n    libs/lib/.git: not tracked\n")
     assert (lib / "built").read_text() == "mine\n"
     lib.rename(project.root.parent / "moved")
     lib.mkdir()
@@ -478,7 +478,7 @@ def test_a_folder_that_becomes_a_file_is_looked_through(project: Project, what: 
     assert project.run(*words, "--agent-command", agent).returncode == 0
     if what == "repository":
         git(vendor, "init", "-q")
-        refused(project, 2, "\n    vendor/.git/HEAD: not tracked\n")
+        refused(project, 2, "\n    vendor/.git: not tracked\n")
         shutil.rmtree(vendor / ".git")
     else:
         os.mkfifo(vendor / "pipe")
@@ -755,7 +755,8 @@ def test_nothing_else_lands_or_cleans_meanwhile(integrated: Project) -> None:
     )
     hook.chmod(0o755)
     assert land(integrated).returncode == 0
-    refusal = "error: another clean or landing is at work in this repository\n2\n"
+    lock = integrated.root / ".git" / "parallelgen" / "lock"
+    refusal = f"error: cannot lock '{lock}': another clean or landing is at work\n2\n"
     assert (integrated.root / "said").read_text() == 2 * refusal
     assert at(integrated, "main") == at(integrated, BRANCH)
 

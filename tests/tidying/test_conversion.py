@@ -18,5 +18,5 @@ def test_a_file_that_git_will_not_check_out_speaks_for_itself_alone(tmp_path: Pa
     repository = Repository.at(tmp_path)
     assert altered(repository, tmp_path, blobs) == []
     git(tmp_path, "update-index", "--skip-worktree", "d.txt")
-    (tmp_path / "b.txt").write_bytes(b"a line\n")
+    (tmp_path / "b.txt").write_bytes(b"another\r\n")
     assert altered(repository, tmp_path, blobs) == ["b.txt", "d.txt"]
