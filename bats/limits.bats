@@ -248,7 +248,7 @@ stop_at() {
   plan_of claude
   use_claude
   unset AGENT_COMMAND
-  agent task-001 <<<'[ -s "$TEST_NOTES/notes" ] || { note launched; rmdir "$TEST_NOTES/waiting"; }; '"$meet_claude"' work; finish; result 1 false'
+  agent task-001 <<<'[ -s "$TEST_NOTES/notes" ] || { rmdir "$TEST_NOTES/waiting"; note launched; }; '"$meet_claude"' work; finish; result 1 false'
   resets_in "$2"
   mkdir "$TEST_NOTES/waiting"
   wait_at mv "$1"
