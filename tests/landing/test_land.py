@@ -488,6 +488,16 @@ def test_a_folder_that_becomes_a_file_is_looked_through(project: Project, what: 
     assert vendor.read_text() == "new\n"
 
 
+def test_a_library_that_a_run_has_changed_is_no_change(project: Project) -> None:
+    assert project.run("--generate-only", "--agent", "demo").returncode == 0
+    git(project.root, "add", project.typed)
+    git(project.root, "commit", "-qm", "Scripts for another agent")
+    assert project.run(*GREEN).returncode == 0
+    assert f" D {project.typed}/scripts/lib/agents/demo.sh\n" in git(project.root, "status", "--porcelain")
+    assert land(project).returncode == 0
+    assert (project.root / "task-001.txt").exists()
+
+
 def test_a_repository_whose_own_folder_lies_elsewhere(project: Project) -> None:
     git(project.root, "init", "-q", "--separate-git-dir", str(project.root.parent / "kept.git"))
     assert project.run(*GREEN).returncode == 0
