@@ -54,6 +54,7 @@ _ENVIRONMENT = {
     "GIT_GRAFT_FILE": os.devnull,
 }
 _READS = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1"}
+GITLINK = "160000"  # the mode of a submodule
 SHORT = 12  # digits of a commit, as people are shown it
 _HEADS = "refs/heads/"
 _USAGE = 129  # how git ends that does not know an option

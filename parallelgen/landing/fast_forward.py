@@ -6,15 +6,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from parallelgen import start
-from parallelgen.git import SHORT, GitError, branch_name, call, entries, operations
+from parallelgen.git import GITLINK, SHORT, GitError, branch_name, call, entries, operations
 from parallelgen.landing.landing import REFUSED, Change, LandError, Landing, Obstacle
-from parallelgen.reading.problem import printable
+from parallelgen.reading.problem import printable, shortened
 from parallelgen.tidying.conversion import altered
 
 _SHOWN = 10
 _HINT = """Restore it, move it away or, of a submodule, run: git submodule deinit; and land again.
   Or commit it, and integrate again."""
-SUBMODULE = "160000"
 
 
 def find_checkouts(landing: Landing) -> dict[Path, Path | None]:
@@ -52,17 +51,12 @@ def obstacles(landing: Landing, checkouts: Mapping[Path, Path | None]) -> Iterat
         if "=" in landing.ref:
             yield Obstacle(REFUSED, f"{where}, and git cannot be kept from the merge options of that name")
         try:
-            found = [f"\n    {printable(name)}: {what}" for name, what in _in_the_way(landing, path)]
+            found = [f"{printable(name)}: {what}" for name, what in _in_the_way(landing, path)]
         except OSError as error:
             raise LandError(f"error: {error.filename}: cannot be compared: {error.strerror}") from error
         if found:
-            found[_SHOWN:] = [f"\n    and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
-            text = f"{where}, where this is in the way:{''.join(found)}"
-            yield Obstacle(
-                REFUSED,
-                text,
-                _HINT,
-            )
+            lines = [f"{where}, where this is in the way:", *shortened(found, _SHOWN)]
+            yield Obstacle(REFUSED, "\n    ".join(lines), _HINT)
 
 
 def _in_the_way(landing: Landing, path: Path) -> Iterator[tuple[str, str]]:
@@ -82,7 +76,7 @@ def _in_the_way(landing: Landing, path: Path) -> Iterator[tuple[str, str]]:
     others: dict[str, None] = {}
     for change in landing.changes:
         place = path / change.path
-        if change.letter in ("A", "T") or change.old_mode == SUBMODULE != change.mode:
+        if change.letter in ("A", "T") or change.old_mode == GITLINK != change.mode:
             others |= dict.fromkeys(name for name in _lie_at(path, change.path) if name not in known)
         if not change.old_mode.startswith("100"):
             continue
@@ -96,18 +90,20 @@ def _in_the_way(landing: Landing, path: Path) -> Iterator[tuple[str, str]]:
 
 def _lie_at(top: Path, name: str) -> Iterator[str]:
     """List what lies where a file is going to be, or in a folder there, a repository as well, or above it."""
-    for folder in reversed(PurePosixPath(name).parents[:-1]):
-        if (top / folder).is_symlink() or (os.path.lexists(top / folder) and not (top / folder).is_dir()):
-            yield str(folder)
+    for part in (*reversed(PurePosixPath(name).parents[:-1]), PurePosixPath(name)):
+        if os.path.lexists(top / part) and not _is_folder(top / part):
+            yield str(part)
             return
     place = top / name
-    if place.is_dir() and not place.is_symlink():
+    if place.is_dir():
         for below, folders, files in os.walk(place):
-            links = [each for each in folders if Path(below, each).is_symlink() or each == ".git"]
+            links = [each for each in folders if not _is_folder(Path(below, each)) or each == ".git"]
             folders[:] = [each for each in folders if each not in links]
             yield from (str(Path(below, each).relative_to(top)) for each in [*links, *files])
-    elif os.path.lexists(place):
-        yield name
+
+
+def _is_folder(place: Path) -> bool:
+    return place.is_dir() and not place.is_symlink()
 
 
 def advance(landing: Landing, path: Path | None) -> int:
@@ -167,10 +163,10 @@ def _take_back(landing: Landing, path: Path, before: str) -> list[str]:
 def _is_written(change: Change, path: Path) -> bool:
     """Tell whether a file is there as the tip has it."""
     place = path / change.path
-    if not place.is_symlink() and not place.is_file():
-        return False
     if place.is_symlink():
         answer = call("hash-object", "--stdin", at=path, given=str(place.readlink()))
-    else:
+    elif place.is_file():
         answer = call("hash-object", f"--path={change.path}", "--", change.path, at=path)
+    else:  # a pipe would be read for ever
+        return False
     return answer.stdout.strip() == change.blob

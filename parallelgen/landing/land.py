@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from parallelgen.git import Repository
+from parallelgen.git import GITLINK, Repository
 from parallelgen.landing import fast_forward, landing, landing_text
 from parallelgen.landing.landing import REFUSED, UNREADY, LandError, Landing
 from parallelgen.landing.publish import Publisher
@@ -100,7 +100,7 @@ def _advance(
         return UNREADY
     locked.close()
     screen.say(landing_text.landed(planned))
-    if path and any(fast_forward.SUBMODULE in (change.old_mode, change.mode) for change in planned.changes):
+    if path and any(GITLINK in (change.old_mode, change.mode) for change in planned.changes):
         screen.say("Submodules have changed: git submodule update --init")
     if stopped:
         return 128 + stopped

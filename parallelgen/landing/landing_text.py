@@ -8,7 +8,7 @@ from typing import Any
 from parallelgen.git import SHORT
 from parallelgen.landing.landing import Landing, Obstacle
 from parallelgen.reading import source
-from parallelgen.reading.problem import printable
+from parallelgen.reading.problem import printable, shortened
 from parallelgen.running import costs, integration_text
 from parallelgen.running.task_text import commits, count
 
@@ -34,8 +34,7 @@ def preview(landing: Landing, places: Iterable[Path], found: Sequence[Obstacle])
         "It would not be landed": [line for item in found for line in str(item).split("\n")],
     }
     for head, lines in parts.items():
-        lines[_SHOWN:] = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
-        yield from ("", f"{head}:", *(f"  {line}" for line in lines)) if lines else ()
+        yield from ("", f"{head}:", *(f"  {line}" for line in shortened(lines, _SHOWN))) if lines else ()
 
 
 def landed(landing: Landing) -> str:

@@ -37,9 +37,13 @@ class Publisher:
         return None if is_inside else self.landing.repository.root
 
     @cached_property
+    def _place(self) -> Path:
+        return self.root or Path.cwd()
+
+    @cached_property
     def remote(self) -> str:
         """Name the remote to which git would push the base branch; empty where nothing tells it."""
-        at, ref = self.root or Path.cwd(), branch_ref(self.landing.base)
+        at, ref = self._place, branch_ref(self.landing.base)
         known = call("remote", at=at).stdout.splitlines()
         told = call("for-each-ref", "--format=%(push:remotename)", ref, at=at).stdout.removesuffix("\n")
         if told in ("", "."):  # a branch that follows one of this repository has `.`
@@ -58,19 +62,24 @@ class Publisher:
         if not self.remote or not landing.repository.commit(branch_ref(landing.branch)):
             return []
         words = ("--base", landing.base, "--head", landing.branch, "--title", landing_text.title(landing))
-        body = os.path.relpath(landing.loaded.project.directory / landing_text.BODY, self.root or Path.cwd())
+        body = os.path.relpath(landing.loaded.project.directory / landing_text.BODY, self._place)
         return [self._push(landing.branch), ["gh", "pr", "create", *words, "--body-file", body]]
 
     def _push(self, branch: str) -> list[str]:
         """Push a branch, never by force: a name alone is sent where settings say, even with a `+`."""
-        repository, ref = self.landing.repository, branch_ref(branch)
+        ref = branch_ref(branch)
+        is_plain = _PLAIN.fullmatch(branch) and self.landing.repository.full_name(branch) == ref
+        name = branch if is_plain and not self._has_settings else f"{ref}:{ref}"
+        return ["git", "push", self.remote, name]
+
+    @cached_property
+    def _has_settings(self) -> bool:
+        """Tell whether something may say where a name alone is sent."""
         words = ("config", "--get-regexp", r"^(remote\..*\.push|push\.default)$")
-        told = call(*words, at=self.root or Path.cwd())
+        told = call(*words, at=self._place)
         settings = [line for line in told.stdout.splitlines() if not _HARMLESS.fullmatch(line)]
-        files = [repository.common / kind / self.remote for kind in ("remotes", "branches")]
-        is_told = bool(settings) or told.returncode > 1 or any(path.exists() for path in files)
-        is_plain = _PLAIN.fullmatch(branch) and repository.full_name(branch) == ref and not is_told
-        return ["git", "push", self.remote, branch if is_plain else f"{ref}:{ref}"]
+        files = [self.landing.repository.common / kind / self.remote for kind in ("remotes", "branches")]
+        return bool(settings) or told.returncode > 1 or any(path.exists() for path in files)
 
     def obstacles(self, push: bool, pr: bool) -> Iterator[Obstacle]:
         """Object to what was asked for and cannot be done."""

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +26,11 @@ class Problem:
 def printable(text: str) -> str:
     """Escape what would break a line or a terminal: control characters and lone surrogates."""
     return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
+
+def shortened(lines: Sequence[str], most: int) -> list[str]:
+    """Return so many of the lines, and one more that counts the rest."""
+    return [*lines[:most], *([f"and {len(lines) - most} more"] if len(lines) > most else [])]
 
 
 def quoted(text: str) -> str:

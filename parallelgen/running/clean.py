@@ -28,7 +28,7 @@ from parallelgen.writing.generate import any_settings
 
 OLDER_THAN = "14d"
 _SHOWN = 20
-_LAST_NAME = re.compile("[^/]*/?$")
+_ABOVE = re.compile(".*/(?=.)", re.DOTALL)  # the folders in front of the last name
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ def _summary(outcomes: Sequence[Outcome], again: str) -> str:
     patterns = {pattern for outcome in outcomes for thing in outcome.stays for pattern in thing.ignored}
     if patterns:
         if len(patterns) > _SHOWN:
-            patterns = {_LAST_NAME.search(pattern)[0] for pattern in patterns}  # type: ignore[index]
+            patterns = {_ABOVE.sub("", pattern) for pattern in patterns}
         words = [word for pattern in sorted(patterns) for word in ("--ignored", pattern)]
         lines.append(f"Where only ignored files are in the way that you do not need, add {shlex.join(words)}")
     return "\n".join(map(printable, lines))

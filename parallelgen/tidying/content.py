@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from parallelgen.agents import MARKER
-from parallelgen.git import GitError, Repository, entries, operations, strangers
+from parallelgen.git import GITLINK, GitError, Repository, entries, operations, strangers
 from parallelgen.tidying import ignored, submodules
 from parallelgen.tidying.conversion import altered
 from parallelgen.tidying.files import Files, Stats, cover
@@ -16,7 +16,6 @@ from parallelgen.tidying.ignored import Origin
 
 _SHOWN = 3
 _SPECIAL = re.compile(r"[\\*?\[]| $")  # what is more than a letter in a pattern of gitignore
-_GITLINK = "160000"
 _OWN_REFS = ("refs/worktree", "refs/bisect", "refs/rewritten")
 _STATUS = (
     *("status", "--porcelain", "-z", "--no-renames"),
@@ -75,7 +74,7 @@ class _Tree:
         told = entries(ask(*_STATUS, at=self.top))
         covered = {change[3:] for change in told if change.startswith("!! ")}
         changed = {change[3:] for change in told if not change.startswith("!! ")}
-        own, modules = self._split([path for path, facts in tracked.items() if facts[1] == _GITLINK])
+        own, modules = self._split([path for path, facts in tracked.items() if facts[1] == GITLINK])
         known = [path for path in own if path in tracked]
         ours = {".git"}
         if not self.prefix and MARKER in own and own[MARKER].st_size == 0:

@@ -33,8 +33,7 @@ def _unlike(repository: Repository, top: Path, paths: list[str]) -> list[str]:
         given = "".join(f"{path}\0" for path in paths)
         try:
             repository.ask("checkout-index", "-z", "--stdin", f"--prefix={folder}/", at=top, given=given)
+            return [path for path in paths if not filecmp.cmp(Path(folder, path), top / path, shallow=False)]
         except GitError:  # of one at which it was told not to look, or over a filter
             half = len(paths) // 2
-            parts = (paths[:half], paths[half:])
-            return [path for part in parts for path in _unlike(repository, top, part)] if half else paths
-        return [path for path in paths if not filecmp.cmp(Path(folder, path), top / path, shallow=False)]
+    return _unlike(repository, top, paths[:half]) + _unlike(repository, top, paths[half:]) if half else paths
